@@ -9,6 +9,7 @@ from nnfun import estimators as estimators
 from nnfun import influence as influence
 from nnfun import initializers as initializers
 from nnfun import losses as losses
+from nnfun import minibatch as minibatch
 from nnfun import mlp as mlp
 from nnfun import numerics as numerics
 from nnfun import tasks as tasks

@@ -26,7 +26,7 @@ _LAYERS = (
     "nnfun.estimators",
     "nnfun.diagnostics",
   ),
-  ("nnfun.training",),
+  ("nnfun.training", "nnfun.minibatch"),
   ("nnfun",),
   ("experiments",),
   ("launch",),

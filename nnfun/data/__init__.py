@@ -1,5 +1,7 @@
 """Data that comes with Python, and readers of the user's own."""
 
+from nnfun.data.images import Images as Images
+from nnfun.data.images import digits as digits
 from nnfun.data.text import Vocabulary as Vocabulary
 from nnfun.data.text import decode as decode
 from nnfun.data.text import default_text as default_text
