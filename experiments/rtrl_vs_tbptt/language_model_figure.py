@@ -10,9 +10,10 @@ from experiments import study, style
 from experiments.rtrl_vs_tbptt import language_model_claims as claims_lib
 
 _METHODS = {
-  "ngram": ("n-gram model, n characters", style.PALETTE[1], "s"),
-  "segments": ("RNN, TBPTT(n): update every n", style.PALETTE[4], "v"),
-  "rolling": ("RNN, BPTT(1, n): update every 1", style.PALETTE[0], "o"),
+  "ngram_sgd": ("n-gram model, SGD", style.PALETTE[5], "D", "--"),
+  "ngram": ("n-gram model, Adam", style.PALETTE[1], "s", "-"),
+  "segments": ("RNN, TBPTT(n): update every n", style.PALETTE[4], "v", "-"),
+  "rolling": ("RNN, BPTT(1, n): update every 1", style.PALETTE[0], "o", "-"),
 }
 
 
@@ -45,10 +46,15 @@ def plot(results: study.Results) -> mpl_figure.Figure:
 
 def _plot_methods(axes, results, row):
   windows = results["windows"]
-  for method, (label, color, marker) in _METHODS.items():
+  for method, (label, color, marker, line) in _METHODS.items():
     losses = results[method][row]
     axes.plot(
-      windows, losses.mean(axis=1), color=color, marker=marker, label=label
+      windows,
+      losses.mean(axis=1),
+      color=color,
+      marker=marker,
+      linestyle=line,
+      label=label,
     )
     low, high = losses.min(axis=1), losses.max(axis=1)
     axes.fill_between(windows, low, high, color=color, alpha=0.18, lw=0)

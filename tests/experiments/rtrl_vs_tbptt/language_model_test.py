@@ -67,7 +67,7 @@ def _gradient(estimator, params, segment):
 class RunTest(parameterized.TestCase):
   def test_arrays(self):
     results = _small()
-    for method in ("ngram", "segments", "rolling"):
+    for method in ("ngram_sgd", "ngram", "segments", "rolling"):
       self.assertEqual(results[method].shape, (3, 2, 2))
     self.assertEqual(results["rtrl"].shape, (3, 2))
     self.assertEqual(results["text_floors"].shape, (2, 2))
@@ -80,13 +80,13 @@ class RunTest(parameterized.TestCase):
 
   def test_models_learn(self):
     """They do better than not knowing anything, log2(8) = 3 bits."""
-    for method in ("ngram", "segments", "rolling", "rtrl"):
+    for method in ("ngram_sgd", "ngram", "segments", "rolling", "rtrl"):
       self.assertLess(np.max(_small()[method][1:]), 3.0, method)
 
   def test_claims_and_figure(self):
     claims = claims_lib.all_claims(_small())
     self.assertEqual({claim.id for claim in claims}, {"S4-5.1"})
-    self.assertLen(claims, 2 + 1 + 3 + 4)
+    self.assertLen(claims, 4 + 1 + 3 + 4)
     fig = language_model.STUDY.plot(_small())
     titles = [axes.get_title(loc="left") for axes in fig.axes]
     self.assertEqual(
@@ -97,7 +97,7 @@ class RunTest(parameterized.TestCase):
   def test_bits_are_those_of_a_loop(self):
     """Learning rate almost 0: the model is as it was initialised."""
     config = dataclasses.replace(_SMALL, learning_rate=1e-12)
-    model = _model("segments", 1)
+    model = language_model.models(config)["segments", 1]
     stream = streams_lib.Stream(
       jnp.asarray(np.random.default_rng(0).integers(0, 8, 201)),
       jnp.asarray(np.random.default_rng(1).integers(0, 8, 61)),
@@ -122,7 +122,8 @@ class RunTest(parameterized.TestCase):
     ({"num_seeds": 1}, "num_seeds >= 2, got 1"),
     ({"windows": (2, 1)}, "windows to be ascending"),
     ({"gaps": ()}, "gaps to be ascending"),
-    ({"learning_rate": 0.0}, "learning_rate > 0"),
+    ({"learning_rate": 0.0}, "expected learning_rate > 0, got 0.0"),
+    ({"sgd_learning_rate": -1.0}, "sgd_learning_rate > 0, got -1.0"),
     ({"num_steps": 10_000_000}, "num_steps . num_held_out . 1 = 10000061"),
     ({"text_path": "/no/such/file"}, "text_path: .* no such file"),
   )
@@ -278,6 +279,7 @@ def _results(**changes):
     "gaps": np.array([6, 12]),
     "num_kinds": np.array(2),
     "num_letters": np.array(4),
+    "ngram_sgd": np.stack([text, floors + 0.006, wide + 0.006]) + seeds,
     "ngram": np.stack([text, floors + 0.005, wide + 0.005]) + seeds,
     "segments": np.stack([text - 0.1, floors * 0 + 1.7, wide - 0.1]) + seeds,
     "rolling": np.stack([text - 0.1, floors * 0 + 1.6, wide - 0.2]) + seeds,
@@ -302,25 +304,26 @@ class ClaimsTest(parameterized.TestCase):
     ngram = _results()["ngram"] + noise
     verdicts = _verdicts(_results(segments=ngram, rolling=ngram))
     failed = [i for i, holds in enumerate(verdicts) if not holds]
-    self.assertEqual(failed, [3, 4, 7, 8, 9, 10])
+    self.assertEqual(failed, [6, 7, 10, 11, 12, 13])
 
-  def test_an_ngram_model_below_its_floor_fails(self):
-    verdicts = _verdicts(_results(ngram=_results()["ngram"] - 0.02))
-    self.assertEqual(verdicts[:3], [False] * 3)
-
-  def test_an_ngram_model_that_has_not_learned_fails(self):
-    verdicts = _verdicts(_results(ngram=_results()["ngram"] + 0.1))
-    self.assertEqual(verdicts[:3], [False] * 3)
+  @parameterized.product(method=("ngram_sgd", "ngram"), change=(-0.02, 0.1))
+  def test_an_ngram_model_below_or_far_above_its_floor_fails(
+    self, method, change
+  ):
+    verdicts = _verdicts(_results(**{method: _results()[method] + change}))
+    own = 0 if method == "ngram_sgd" else 1
+    self.assertEqual(verdicts[own:6:2], [False] * 3)
+    self.assertEqual(verdicts[1 - own : 6 : 2], [True] * 3)
 
   def test_an_exact_gradient_that_does_not_learn_fails(self):
     verdicts = _verdicts(_results(rtrl=_results()["rtrl"] + 0.5))
-    self.assertEqual([verdicts[i] for i in (5, 6, 11)], [False] * 3)
+    self.assertEqual([verdicts[i] for i in (8, 9, 14)], [False] * 3)
 
   def test_differences_within_the_noise_do_not_count(self):
     noise = np.array([-0.5, 0.5, -0.5, 0.5])
     results = _results()
     verdicts = _verdicts(results | {"segments": results["segments"] + noise})
-    self.assertEqual([verdicts[i] for i in (3, 4, 6, 8)], [False] * 4)
+    self.assertEqual([verdicts[i] for i in (6, 7, 9, 11)], [False] * 4)
 
   def test_share(self):
     results = _results()
