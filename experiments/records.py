@@ -63,9 +63,27 @@ def identity(study: study_lib.Study, config: Any) -> dict[str, Any]:
     "study": study.name,
     "config": dataclasses.asdict(config),
     "source": source_hash(pathlib.Path(source)),
+    "inputs": _input_digests(config),
     "versions": {name: _version(name) for name in _PACKAGES},
   }
   return json.loads(dump_json(record))
+
+
+def _input_digests(config: Any) -> dict[str, str]:
+  """Digests of the user's own files: fields whose name ends in _path.
+
+  Folders (data_dir) hold published data, whose readers know the checksums.
+  """
+  paths = {
+    name: pathlib.Path(value)
+    for name, value in dataclasses.asdict(config).items()
+    if name.endswith("_path") and value
+  }
+  return {
+    name: _digest(path.read_bytes())
+    for name, path in paths.items()
+    if path.is_file()
+  }
 
 
 def environment(config: Any) -> dict[str, Any]:

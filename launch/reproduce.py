@@ -4,7 +4,8 @@
 Studies run side by side as processes of their own; those that measure time
 run alone afterwards. Finished runs of the present code are not run again. A
 crash stops nothing else; it is shown in the report and makes the exit status 1.
-A claim that fails is a result, not an error.
+A claim that fails is a result, not an error. `--data_dir` names a folder with
+the MNIST files, for the studies that compare with figures published for MNIST.
 """
 
 import dataclasses
@@ -56,7 +57,13 @@ def main() -> None:
   rerun = flags.DEFINE_bool("rerun", False, "Run again what is finished.")
   runs_dir = flags.DEFINE_string("runs_dir", "runs", "Where run folders are.")
   only = flags.DEFINE_string(
-    "only", "", "Only the studies whose module name contains this."
+    "only",
+    "",
+    "Only the studies whose module name contains this; their report goes to "
+    "report-only.",
+  )
+  data_dir = flags.DEFINE_string(
+    "data_dir", "", "Folder with MNIST, for the studies that can read it."
   )
 
   def run(argv: Sequence[str]) -> None:
@@ -73,6 +80,8 @@ def main() -> None:
         runs_dir=pathlib.Path(runs_dir.value),
         full=full.value,
         rerun=rerun.value,
+        data_dir=data_dir.value,
+        report="report-only" if only.value else "report",
       )
     except KeyboardInterrupt:
       sys.exit("Interrupted; finished studies are kept.")
@@ -87,6 +96,8 @@ def reproduce(
   runs_dir: pathlib.Path,
   full: bool = False,
   rerun: bool = False,
+  data_dir: str = "",
+  report: str = "report",
 ) -> int:
   """Brings studies up to date and writes the report.
 
@@ -95,12 +106,14 @@ def reproduce(
     runs_dir: Where run folders and the report are kept.
     full: Published sizes instead of quick ones.
     rerun: Also run what is finished.
+    data_dir: Given to the studies whose configuration has a `data_dir`.
+    report: Folder of the report in `runs_dir`.
 
   Returns:
     The exit status: 1 if a study crashed, else 0.
   """
   start = time.monotonic()
-  jobs = [_prepare(module, runs_dir, full) for module in modules]
+  jobs = [_prepare(module, runs_dir, full, data_dir) for module in modules]
   due = [j for j in jobs if j.study and (rerun or not j.is_finished)]
   beside = [job for job in due if not job.study.exclusive]
   alone = [job for job in due if job.study.exclusive]
@@ -111,7 +124,7 @@ def reproduce(
     _run_all(alone, bars, rerun, limit=1)
   seconds = time.monotonic() - start
   totals = render.write_report(
-    runs_dir / "report",
+    runs_dir / report,
     [_section(job) for job in jobs],
     sizes="full" if full else "quick",
     seconds=seconds,
@@ -124,11 +137,13 @@ def reproduce(
   for job in jobs:
     if job.error:
       print(f"Crashed: {job.name}, see {job.folder / 'log.txt'}")
-  print(f"Report: {runs_dir / 'report' / 'index.html'}")
+  print(f"Report: {runs_dir / report / 'index.html'}")
   return 1 if totals.num_crashed else 0
 
 
-def _prepare(module: str, runs_dir: pathlib.Path, full: bool) -> Job:
+def _prepare(
+  module: str, runs_dir: pathlib.Path, full: bool, data_dir: str
+) -> Job:
   arguments = ["--full"] if full else []
   if runs_dir != pathlib.Path("runs"):
     arguments.append(f"--runs_dir={runs_dir}")
@@ -138,6 +153,9 @@ def _prepare(module: str, runs_dir: pathlib.Path, full: bool) -> Job:
     job.study = imported.STUDY
     job.docstring = imported.__doc__ or ""
     config = job.study.full if full else job.study.Config()
+    if data_dir and hasattr(config, "data_dir"):
+      config = dataclasses.replace(config, data_dir=data_dir)
+      job.arguments.append(f"--config.data_dir={data_dir}")
     job.folder = records.folder_of(job.study, config, runs_dir)
     run_identity = records.identity(job.study, config)
     job.is_finished = records.is_finished(job.folder, run_identity)

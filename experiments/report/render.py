@@ -110,21 +110,26 @@ def inline_svg(svg: str, prefix: str, label: str) -> str:
   return f'{root} role="img" aria-label="{label}" style="{rule}">{rest}'
 
 
-def blocks(docstring: str) -> list[tuple[str, str]]:
-  """Splits a docstring into what to set as text and what as code.
+def blocks(docstring: str) -> list[tuple[str, Any]]:
+  """Splits a docstring into what to set as text, as a list and as code.
 
   Args:
     docstring: With or without indentation.
 
   Returns:
-    Pairs of "text" or "code", and the block.
+    Pairs of "text" or "code" and the block, or of "list" and its items, which
+    start with "- " in the docstring.
   """
   result = []
   for block in re.split(r"\n\s*\n", inspect.cleandoc(docstring)):
-    if block.strip():
-      is_code = block.startswith((" ", "|", ">>>", "```"))
-      kind = "code" if is_code else "text"
-      result.append((kind, textwrap.dedent(block).strip("\n")))
+    if block.startswith((" ", "|", ">>>", "```")):
+      result.append(("code", textwrap.dedent(block).strip("\n")))
+      continue
+    text, *items = re.split(r"^- ", block, flags=re.MULTILINE)
+    if text.strip():
+      result.append(("text", text.strip("\n")))
+    if items:
+      result.append(("list", [item.strip("\n") for item in items]))
   return result
 
 
@@ -133,7 +138,7 @@ def _load(index: int, section: Section) -> dict[str, Any]:
   record["blocks"] = [
     block
     for block in blocks(section.docstring)
-    if block[1].strip() != section.question  # It stands above already.
+    if block != ("text", section.question)  # It stands above already.
   ]
   if section.error:
     return record

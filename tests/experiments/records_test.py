@@ -1,5 +1,6 @@
 """Run folders: nothing half-written, damaged or stale counts as finished."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -123,6 +124,21 @@ class RecordsTest(parameterized.TestCase):
     self.assertTrue(records.is_finished(self.folder))
     self.run_study()
     self.assertEqual(self.num_runs(), 2)
+
+  def test_an_edited_input_file_is_another_run(self):
+    path = pathlib.Path(self.log.parent) / "text.txt"
+    path.write_text("a")
+
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+      text_path: str = str(path)
+
+    study = STUDY._replace(Config=Config)
+    before = records.identity(study, Config())
+    self.assertEqual(before, records.identity(study, Config()))
+    path.write_text("b")
+    self.assertNotEqual(before, records.identity(study, Config()))
+    self.assertEmpty(records.identity(study, Config(""))["inputs"])
 
   def test_refuses_what_cannot_be_read_back(self):
     for value in (object(), [object()], jnp.zeros(2, jnp.bfloat16)):

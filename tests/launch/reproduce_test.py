@@ -50,6 +50,17 @@ def run(config):
   return dummy_study.run(config)
 STUDY = dummy_study.STUDY._replace(name="dummy/alone", run=run, exclusive=True)
 """,
+  "reading": """
+import dataclasses
+@dataclasses.dataclass(frozen=True)
+class Config(dummy_study.Config):
+  data_dir: str = ""
+def run(config):
+  return dummy_study.run(config) | {"is_given": config.data_dir == "some/where"}
+STUDY = dummy_study.STUDY._replace(
+  name="dummy/reading", Config=Config, run=run, full=Config(num_terms=10)
+)
+""",
   "unimportable": "import no_such_module",
   "endless": """
 def run(config):
@@ -108,6 +119,17 @@ class ReproduceTest(absltest.TestCase):
     status, output = self.reproduce("alone", "beside")
     self.assertEqual(status, 0)
     self.assertIn("4 claims held, 2 failed (0 of 2 studies run", output)
+
+  def test_data_goes_to_the_studies_that_read_it(self):
+    status, _ = self.reproduce(
+      "reading", "alone", data_dir="some/where", report="report-only"
+    )
+    self.assertEqual(status, 0)
+    arrays = list((self.runs_dir / "dummy" / "reading").glob("*/arrays.npz"))
+    self.assertLen(arrays, 1)
+    self.assertTrue(records.load_arrays(arrays[0].parent)["is_given"])
+    self.assertTrue((self.runs_dir / "report-only" / "index.html").exists())
+    self.assertFalse((self.runs_dir / "report").exists())
 
   def test_an_interrupt_ends_the_children(self):
     code = (

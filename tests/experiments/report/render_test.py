@@ -109,14 +109,18 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual(render.format_duration(seconds), want)
 
   def test_blocks(self):
-    text = "One\ntwo.\n\n    h = W\n\n      x\n\nThree.\n"
+    text = (
+      "One\ntwo.\n\n    h = W\n\n      x\n\nThree:\n- a - b\n  c\n- d\n\n- e\n"
+    )
     self.assertEqual(
       render.blocks(text),
       [
         ("text", "One\ntwo."),
         ("code", "h = W"),
         ("code", "x"),
-        ("text", "Three."),
+        ("text", "Three:"),
+        ("list", ["a - b\n  c", "d"]),
+        ("list", ["e"]),
       ],
     )
 
