@@ -14,8 +14,9 @@ _SHEET = (
   "Problem sheet 4, question 5.2 (complete the bracket: dh_n/dtheta = "
   "dh_n/dh_{n-1} dh_{n-1}/dtheta + dh_n/dtheta_n)"
 )
+# What these claims expect is not in the paper, which defines the method.
 _ROLLING = (
-  "Williams, Peng, An efficient gradient-based algorithm for on-line training "
+  "expected by us of the truncation defined in: Williams, Peng, An efficient gradient-based algorithm for on-line training "
   "of recurrent network trajectories, 1990 (BPTT(h), truncated to h steps)"
 )
 _DECAY = (
