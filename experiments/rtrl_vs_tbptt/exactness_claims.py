@@ -16,8 +16,9 @@ _SHEET = (
 )
 # What these claims expect is not in the paper, which defines the method.
 _ROLLING = (
-  "expected by us of the truncation defined in: Williams, Peng, An efficient gradient-based algorithm for on-line training "
-  "of recurrent network trajectories, 1990 (BPTT(h), truncated to h steps)"
+  "expected by us of the truncation defined in: Williams, Peng, An efficient "
+  "gradient-based algorithm for on-line training of recurrent network "
+  "trajectories, 1990 (BPTT(h), truncated to h steps)"
 )
 _DECAY = (
   "Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural "

@@ -150,8 +150,8 @@ class RunTest(parameterized.TestCase):
     (dict(num_seeds=0), "num_seeds=0"),
     (dict(learning_rate=-1.0), "learning_rate=-1.0"),
     (dict(num_steps=1), "num_steps >= 2"),
-    (dict(rtrl_num_seeds=9), "rtrl_num_seeds <= num_seeds"),
-    (dict(rtrl_num_trials=10**6), "rtrl_num_trials <= num_trials"),
+    (dict(num_seeds=2, rtrl_num_seeds=3), "rtrl_num_seeds <= num_seeds"),
+    (dict(num_trials=1, rtrl_num_trials=2), "rtrl_num_trials <= num_trials"),
   )
   def test_refuses(self, settings, message):
     with self.assertRaisesRegex(ValueError, message):
