@@ -67,8 +67,8 @@ class Claim:
   def holds(self) -> bool:
     """True if the measured number is expected, up to the tolerance."""
     low, high = self.interval
-    measured = float(self.measured)
-    return low - self.tolerance <= measured <= high + self.tolerance
+    measured, tolerance = float(self.measured), float(self.tolerance)
+    return low - tolerance <= measured <= high + tolerance
 
   def as_json(self, study: str) -> dict[str, Any]:
     """Describes the claim in types that strict JSON can hold.

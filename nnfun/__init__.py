@@ -2,8 +2,11 @@
 
 from nnfun import activations as activations
 from nnfun import base as base
+from nnfun import calibration as calibration
 from nnfun import cells as cells
+from nnfun import constructions as constructions
 from nnfun import data as data
+from nnfun import depth as depth
 from nnfun import diagnostics as diagnostics
 from nnfun import estimators as estimators
 from nnfun import influence as influence
@@ -12,7 +15,9 @@ from nnfun import losses as losses
 from nnfun import minibatch as minibatch
 from nnfun import mlp as mlp
 from nnfun import numerics as numerics
+from nnfun import regularizers as regularizers
 from nnfun import tasks as tasks
+from nnfun import theory as theory
 from nnfun import training as training
 from nnfun.base import AffineCell as AffineCell
 from nnfun.base import Cell as Cell

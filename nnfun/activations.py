@@ -237,7 +237,7 @@ def sparsemax(x: base.Array, inverse_temperature: float = 1.0) -> base.Array:
   scores, dtype = _checked_scores(x, inverse_temperature)
   # What lies 1 or more below the maximum is outside the support and does not
   # enter tau. Raised to -1 it cannot overflow the projection's sums.
-  near = jnp.maximum(scores, -1)
+  near = jnp.maximum(scores, -1).astype(float)  # optax's own, under x64 too
   return optax.projections.projection_simplex(near).astype(dtype)
 
 

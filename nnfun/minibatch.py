@@ -84,7 +84,8 @@ def fit(
   if num_epochs < 0:
     raise ValueError(f"expected num_epochs >= 0, got {num_epochs}")
   evaluate_fn = evaluate_fn or (lambda params: None)
-  params = jax.tree.map(jnp.asarray, params)
+  # NumPy arrays cannot be indexed with what is traced.
+  params, xs, ys = jax.tree.map(jnp.asarray, (params, xs, ys))
   num_batches = num_examples // batch_size
 
   def batch_loss(params, batch):

@@ -439,6 +439,15 @@ class SparsemaxTest(parameterized.TestCase):
     other = JACOBIANS["softmax"](x, c)[0][0]
     self.assertGreater(np.abs(other - expected).max(), 0.1)
 
+  @parameterized.parameters(jnp.float16, jnp.float32)
+  def test_narrow_dtypes_where_64_bits_are_on(self, dtype):
+    x, s = np.array([0.25, -1.0, 0.5], dtype), np.array([1.0, 0.0, 1.0])
+    with jax.enable_x64(True):
+      jacobians = JACOBIANS["sparsemax"](x, 2.0)
+    for by_x, _ in jacobians:
+      self.assertEqual(by_x.dtype, dtype)
+      np.testing.assert_array_equal(by_x, 2 * np.diag(s) - np.outer(s, s))
+
   def test_large_entries(self):
     x = np.float32([1e6 + 0.25, 1e6, -3e38, -3e38])
     expected = np.float32([0.625, 0.375, 0, 0])

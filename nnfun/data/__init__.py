@@ -1,5 +1,7 @@
 """Data that comes with Python, and readers of the user's own."""
 
+from nnfun.data.idx import mnist as mnist
+from nnfun.data.idx import read_idx as read_idx
 from nnfun.data.images import Images as Images
 from nnfun.data.images import digits as digits
 from nnfun.data.text import Vocabulary as Vocabulary

@@ -15,3 +15,4 @@ from nnfun.tasks.influence_balancing import (
 from nnfun.tasks.influence_balancing import (
   influence_balancing_matrices as influence_balancing_matrices,
 )
+from nnfun.tasks.temporal_order import temporal_order as temporal_order

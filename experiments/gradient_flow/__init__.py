@@ -1,0 +1,1 @@
+"""How a gradient travels through the depth of a network."""

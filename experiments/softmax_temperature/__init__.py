@@ -1,0 +1,1 @@
+"""The softmax as its temperature goes from infinity to zero."""

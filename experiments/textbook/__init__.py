@@ -1,0 +1,1 @@
+"""Exercises of the textbook documents, each answered by an experiment."""
