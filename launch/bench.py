@@ -1,8 +1,14 @@
-"""Times the exact online gradient: `make bench` or `python -m launch.bench`.
+"""Times the library against what it replaces: `make bench`.
 
 What is compared is timed in turn in one process, so that a busy machine slows
-both sides of a ratio; the best of several rounds is taken. Setting: float32,
-vanilla tanh, 16 inputs, 8 outputs, T = 128, a gradient at every step.
+both sides of a ratio; the best of several rounds is taken. First the exact
+online gradient: float32, vanilla tanh, 16 inputs, 8 outputs, T = 128, a
+gradient at every step. Then many small networks trained at once, against loops
+in NumPy (`launch.bench_seeds`); two minutes for the 30 epochs, so
+
+  python -m launch.bench --epochs=2
+
+is a quick look, and `--data_dir=FOLDER` takes MNIST for random images.
 """
 
 import time
@@ -16,6 +22,7 @@ from rich import console as rich_console
 from rich import table as rich_table
 
 import nnfun as nf
+from launch import bench_seeds
 
 _NUM_INPUTS, _NUM_OUTPUTS, _NUM_STEPS = 16, 8, 128
 # n: how many steps lazy RTRL puts off; about n / 2, in whole caches.
@@ -259,6 +266,17 @@ def main(argv: Sequence[str]) -> None:
     f"{best['textbook']:.0f} us, lazy {best['lazy']:.0f} us a step, ratio "
     + _verdict(ratio, _BATCH_TARGET, at_least=True)
   )
+  data_dir, num_epochs = flags.FLAGS.data_dir, flags.FLAGS.epochs
+  with console.status(f"training for {num_epochs} epochs"):
+    best = bench_seeds.compare(data_dir, num_epochs)
+  ratio = best["float64"].cpu / best["together"].cpu
+  console.print(bench_seeds.table(best))
+  console.print(
+    f"Trained for {num_epochs} epochs on "
+    f"{'MNIST' if data_dir else 'random images, no --data_dir being given'}. "
+    "Nielsen's loop over ours: "
+    + _verdict(ratio, bench_seeds.TARGET, at_least=True)
+  )
 
 
 if __name__ == "__main__":
@@ -269,4 +287,8 @@ if __name__ == "__main__":
     [str(n) for n in _FLUSH_EVERY],
     "Which n to time; may be given several times.",
   )
+  flags.DEFINE_integer(
+    "epochs", 30, "Epochs the seeds are trained for.", lower_bound=1
+  )
+  flags.DEFINE_string("data_dir", "", "Folder with MNIST, or random images.")
   app.run(main)

@@ -86,7 +86,7 @@ def norm_preservation(
   The paper writes the state before the activation, x_t = W sigma(x_tm1) + ...;
   here as in the authors' code it is the cell's own, after it. Equation 9 has
   the ratio r_t, equation 10 and the code its square (`squared`). The code also
-  divides by the number of steps.
+  divides by the number of steps. Equations 5 and 10 print the transpose of W.
 
   Args:
     cell: the cell.

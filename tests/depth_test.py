@@ -73,7 +73,7 @@ class LayerNormsTest(absltest.TestCase):
       {"w": jnp.array([[3.0, 4.0]]), "b": jnp.array([2.0])},
       {"w": jnp.array([[1e30], [1e30]]), "b": jnp.array([0.0, 0.0])},
     )
-    norms = depth.layer_norms(grads)
+    norms = jax.jit(depth.layer_norms)(grads)
     np.testing.assert_allclose(norms.w, [5, 2**0.5 * 1e30], rtol=1e-6)
     np.testing.assert_array_equal(norms.b, [2, 0])
 

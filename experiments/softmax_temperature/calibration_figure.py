@@ -29,7 +29,7 @@ def _reliability(axes, results):
       (counts * results[f"bin_{name}"]).sum(axis=0)[i] / total[i]
       for name in ("confidence", "accuracy")
     )
-    used = counts.sum(axis=0)[i] > 0
+    used = total[i] >= 10  # Fewer say nothing of an accuracy.
     spread = np.sqrt(accuracy * (1 - accuracy) / total[i])
     axes.errorbar(
       confidence[used], accuracy[used], spread[used], color=color, lw=1.2

@@ -130,8 +130,8 @@ def _lipschitz(results):
   yield _nair_claim(
     "Erratum: this needs three classes. With two that tie it is attained in "
     "l_2 too: the norm, over c / 2.",
-    "theory: the Jacobian c / 4 ((1, -1), (-1, 1)) doubles no vector more "
-    "than (1, -1)",
+    "theory: the Jacobian c / 4 ((1, -1), (-1, 1)) takes (1, -1) to c / 2 (1, "
+    "-1); the abstract does not restrict the number of classes",
     1.0,
     theory.farthest(results["two_norms"][..., 1] / (cs / 2), 1.0),
     _ROUNDING,

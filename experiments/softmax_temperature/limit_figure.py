@@ -9,6 +9,8 @@ from experiments import study, style
 from experiments.softmax_temperature import limit_extremes
 from experiments.softmax_temperature import limit_theory as theory
 
+_NUM_SHOWN = 30  # Logits drawn one by one.
+
 
 def draw(results: study.Results) -> mpl_figure.Figure:
   """Draws limit, gradient, bounds, number formats and Gumbel noise."""
@@ -20,9 +22,11 @@ def draw(results: study.Results) -> mpl_figure.Figure:
 
 
 def _limit(axes, results):
-  logits, cs = results["logits"], results["cs"]
+  logits, cs = results["logits"][:, :_NUM_SHOWN], results["cs"]
   n, xs = logits.shape[-1], np.linspace(0, 30, 50)
-  mass = theory.mass_off_maxima(results["softmax"], logits[:, :, None])
+  mass = theory.mass_off_maxima(
+    results["softmax"][:, :_NUM_SHOWN], logits[:, :, None]
+  )
   for k, (z, values) in enumerate(zip(logits, mass, strict=True), 1):
     scaled = theory.gaps(z)[:, None] * cs
     seen = scaled < xs[-1]
@@ -68,10 +72,9 @@ def _sparsemax(axes, results):
         label=label if line == "-" else None,
       )
   threshold = results["thresholds"][1, 0]
-  axes.axvline(threshold, color=style.GREY, linewidth=1)
-  axes.text(threshold, 0.035, " 1/(k gap)", color=style.GREY)
   for name, line in (("softmax", "-"), ("sparsemax", "--")):
     axes.plot([], [], line, color=style.GREY, label=name)
+  axes.axvline(threshold, color="k", linewidth=1, label="c = 1/(k gap)")
   axes.set(
     title="Two equal maxima share for ever",
     xlabel="inverse temperature c",
@@ -109,13 +112,11 @@ def _gradient(axes, results):
 
 
 def _regret(axes, results):
-  logits, cs = results["logits"], results["cs"]
+  logits, cs = results["logits"][0, :_NUM_SHOWN], results["cs"]
   n = logits.shape[-1]
-  mean = np.sum(results["softmax"] * logits[:, :, None], axis=-1)
+  mean = np.sum(results["softmax"][0, :_NUM_SHOWN] * logits[:, None], axis=-1)
   regret = cs * (logits.max(axis=-1)[..., None] - mean)
-  axes.plot(
-    cs, regret.reshape(-1, cs.size)[::3].T, color="C4", lw=0.4, alpha=0.6
-  )
+  axes.plot(cs, regret.T, color="C4", lw=0.6, alpha=0.6)
   axes.plot([], [], color="C4", label="logits drawn")
   xs = results["peak_xs"]
   axes.plot(

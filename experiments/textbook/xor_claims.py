@@ -219,8 +219,8 @@ def _random_starts(results):
   yield study.Claim(
     row,
     "Leaky ReLUs, which never die, solve XOR from more of the same starts "
-    "(both with a linear output): difference of the fractions, beyond 4 standard "
-    "errors.",
+    "(both with a linear output): difference of the fractions, beyond 4 "
+    "standard errors.",
     f"{source}; theory: their slope is nowhere 0",
     (4 * max(spread, 1 / count), np.inf),
     float(leaky - relu),

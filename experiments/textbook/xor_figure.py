@@ -112,7 +112,7 @@ def _plot_fractions(axes, results):
   axes.text(
     0.97,
     0.97,
-    "grey: of ReLU networks at most 9/16 do\nXOR, at least 7/16 have a dead unit",
+    "grey: of ReLU nets 9/16 at most\ndo XOR, 7/16 or more have dead units",
     color=style.GREY,
     transform=axes.transAxes,
     ha="right",

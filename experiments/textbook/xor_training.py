@@ -43,6 +43,13 @@ VARIANTS = (
 )
 
 
+def draw(seed: int, num_seeds: int) -> nf.base.Params:
+  """Draws weights from N(0, 1 / fan-in), biases 0: leaves [S, ...]."""
+  keys = jax.random.split(jax.random.key(seed), num_seeds)
+  params = jit(jax.vmap(lambda key: nf.mlp.init(key, [2, 2, 1])))(keys)
+  return jax.tree.map(np.asarray, params)
+
+
 def train_printed(
   learning_rates: Sequence[float], num_epochs: int
 ) -> xor_source.Weights:
@@ -63,7 +70,7 @@ def train_printed(
 def train_starts(
   variant: Variant,
   learning_rates: Sequence[float],
-  keys: jax.Array,
+  starts: nf.base.Params,
   *,
   num_epochs: int,
   num_records: int,
@@ -73,7 +80,7 @@ def train_starts(
   Args:
     variant: the kind.
     learning_rates: each with the same starts.
-    keys: randomness of the starts [S].
+    starts: parameters, leaves [S, ...].
     num_epochs: steps of batch gradient descent.
     num_records: how often the networks are judged on the way.
 
@@ -88,13 +95,11 @@ def train_starts(
   def train(rate, params):
     return _fit(variant, rate, params, num_epochs // num_records)
 
-  def draw(rates, keys):
-    params = jax.vmap(lambda key: nf.mlp.init(key, [2, 2, 1]))(keys)
-    return jax.vmap(lambda _: params)(rates)
-
   train = jax.jit(jax.vmap(jax.vmap(train, (None, 0)), (0, 0)))
   judge = jit(jax.vmap(jax.vmap(lambda p: _judge(variant, p))))
-  start = params = jit(draw)(rates, keys)
+  start = params = jax.tree.map(
+    lambda leaf: np.stack([leaf] * len(rates)), starts
+  )
   judged = [judge(params)]
   for _ in progress.track(range(num_records), variant.label):
     params = train(rates, params)

@@ -16,11 +16,8 @@ References:
 import math
 from collections.abc import Sequence
 
-import jax
-from jax import numpy as jnp
-from jax.scipy import special
-
-from nnfun import base
+import numpy as np
+from scipy import special
 
 
 def relative_variance(
@@ -54,7 +51,7 @@ def relative_variance(
   return p - 1
 
 
-def relu_log_norm(widths: Sequence[int]) -> tuple[base.Array, base.Array]:
+def relu_log_norm(widths: Sequence[int]) -> tuple[float, float]:
   """Returns mean and variance of the log squared norm behind ReLU layers.
 
     |J v|^2 / |v|^2 = n_L / n_0 prod_l (2 / n_l) chi^2_{k_l},
@@ -75,8 +72,9 @@ def relu_log_norm(widths: Sequence[int]) -> tuple[base.Array, base.Array]:
     ValueError: if there is no layer, or a width is not positive.
   """
   _check(widths)
-  means, variances = zip(*map(_log_factor, widths), strict=True)
-  return sum(means), sum(variances)
+  factor = {n: _log_factor(n) for n in set(widths)}
+  means, variances = zip(*(factor[n] for n in widths), strict=True)
+  return math.fsum(means), math.fsum(variances)
 
 
 def relu_fourth_moment(widths: Sequence[int]) -> float:
@@ -105,14 +103,14 @@ def relu_fourth_moment(widths: Sequence[int]) -> float:
 
 def _log_factor(width):
   """Returns mean and variance of log((2 / n) chi^2_k), k ~ Binomial, k > 0."""
-  k = jnp.arange(1, width + 1, dtype=float)
-  log_weights = jax.scipy.stats.binom.logpmf(k, width, 0.5)
-  weights = jax.nn.softmax(log_weights)
+  k = np.arange(1, width + 1)
+  weights = np.array([math.comb(width, i) / 2**width for i in range(width + 1)])
+  weights = weights[1:] / np.sum(weights[1:])
   # E[log chi^2_k] = digamma(k / 2) + log 2, Var = trigamma(k / 2).
   means = special.digamma(k / 2) + math.log(4 / width)
-  mean = jnp.sum(weights * means)
-  spread = jnp.square(means - mean) + special.polygamma(1, k / 2)
-  return mean, jnp.sum(weights * spread)
+  mean = weights @ means
+  variances = np.square(means - mean) + special.polygamma(1, k / 2)
+  return float(mean), float(weights @ variances)
 
 
 def _check(widths):

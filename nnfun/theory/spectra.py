@@ -21,7 +21,8 @@ from nnfun import activations, base
 from nnfun.theory import quadrature
 
 Activation = activations.Activation
-_NUM_STEPS = 120  # Of the way down to the real axis, a factor 0.8 each.
+_NUM_STEPS = 120  # Of the way down to the real axis,
+_FACTOR = 0.75  # by this factor each: to 1e-12.
 
 
 def slope_ratio(
@@ -136,7 +137,9 @@ def density(
   exponent = 0 if orthogonal else depth
 
   def one(x):
-    heights = 100 * (x + depth) * 0.8 ** jnp.arange(_NUM_STEPS, dtype=x.dtype)
+    heights = (
+      100 * (x + depth) * _FACTOR ** jnp.arange(_NUM_STEPS, dtype=x.dtype)
+    )
     first = lax.complex(x, heights[0])
     moment = (jnp.square(sigma_w) * jnp.sum(weights * squares)) ** depth / first
 

@@ -1,0 +1,88 @@
+"""All ways to train do the same updates; what is timed is what it says."""
+
+import chex
+import jax
+import numpy as np
+from absl.testing import absltest
+
+from launch import bench_seeds
+from nnfun import data
+
+
+def _images(num_images):
+  rng = np.random.default_rng(0)
+  pixels = rng.random((num_images, 784), np.float32)
+  labels = rng.integers(0, 10, num_images, np.int32)
+  return data.Images(pixels, labels)
+
+
+class BenchSeedsTest(absltest.TestCase):
+  def test_all_do_the_same_updates(self):
+    # One mini-batch is the whole set, so that order does not matter.
+    pixels, labels = _images(bench_seeds.BATCH_SIZE)
+    ys = np.eye(10, dtype=np.float32)[labels]
+    # Smaller weights than those timed: sigmoids that are not saturated.
+    params = jax.tree.map(
+      lambda leaf: 0.1 * np.asarray(leaf), bench_seeds.init(jax.random.key(0))
+    )
+    order = np.tile(np.arange(bench_seeds.BATCH_SIZE), 4)
+    before = jax.tree.map(np.copy, params)
+    textbook = bench_seeds.textbook(params, pixels, ys, order)
+    matrix = bench_seeds.matrix(params, pixels, ys, order)
+    ours = bench_seeds.train(
+      jax.random.key(1), params, pixels, ys, num_epochs=4
+    )
+    chex.assert_trees_all_equal(params, before)
+    chex.assert_trees_all_close(textbook, matrix, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(textbook, ours, rtol=1e-4, atol=1e-5)
+    moved = np.abs(textbook[0]["w"] - params[0]["w"]).max()
+    self.assertGreater(moved, 1e-2)
+
+  def test_jobs(self):
+    jobs = bench_seeds.jobs(_images(20), num_seeds=3, num_epochs=2)
+    amounts = {name: job.amount for name, job in jobs.items()}
+    self.assertEqual(
+      amounts,
+      {
+        "float64": 1,
+        "textbook": 1,
+        "matrix": 1,
+        "alone": 2,
+        "together": 6,
+        "one order": 6,
+      },
+    )
+    best = bench_seeds.best_seconds(jobs, 2)
+    self.assertEqual(list(best), list(jobs))
+    for seconds in best.values():
+      self.assertTrue(0 < seconds.wall < 60, seconds)
+      self.assertTrue(0 <= seconds.cpu < 60, seconds)
+    self.assertEqual(jobs["float64"].run()[0]["w"].dtype, np.float64)
+    self.assertEqual(jobs["textbook"].run()[0]["w"].dtype, np.float32)
+    chex.assert_tree_shape_prefix(jobs["together"].run(), (3,))
+
+  def test_words_the_ratio_of_cpu_times(self):
+    times = dict(float64=3.0, textbook=2.0, matrix=0.5, alone=0.2)
+    times |= {"together": 0.1, "one order": 0.05}
+    best = {k: bench_seeds.Seconds(9 * t, t) for k, t in times.items()}
+    ratios = list(bench_seeds.table(best).columns[-1].cells)
+    self.assertEqual(ratios, ["30.0", "20.0", "5.0", "2.0", "1.0", "0.5"])
+
+  def test_takes_the_shortest_time_per_epoch_and_seed(self):
+    calls = []
+    job = bench_seeds.Job(lambda: calls.append(0), 1e-3)
+    fewer = bench_seeds.Job(lambda: calls.append(0), 1e3)
+    best = bench_seeds.best_seconds({"many": job, "few": fewer}, 5)
+    self.assertLen(calls, 10)
+    self.assertGreater(best["many"].wall, best["few"].wall)
+
+  def test_random_images_look_like_mnist(self):
+    pixels, labels = bench_seeds.images("")
+    chex.assert_shape([pixels, labels], [(50_000, 784), (50_000,)])
+    self.assertEqual(pixels.dtype, np.float32)
+    self.assertAlmostEqual(float(np.mean(pixels > 0)), 0.2, 2)
+    self.assertEqual(set(labels.tolist()), set(range(10)))
+
+
+if __name__ == "__main__":
+  absltest.main()
