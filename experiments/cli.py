@@ -253,6 +253,10 @@ def _as_type(name: str, value: Any, kind: Any) -> Any:
   if typing.get_origin(kind) is not tuple:
     return float(value) if kind is float else value
   element = typing.get_args(kind)[0]
+  if typing.get_origin(element) is tuple:
+    if not all(isinstance(v, tuple) for v in value):
+      raise flags.Error(_type_error(name, kind, value))
+    return tuple(_as_type(name, v, element) for v in value)
   if element is str and len(value) == 1:
     value = tuple(str(value[0]).split(","))
   allowed = (int, float) if element is float else element

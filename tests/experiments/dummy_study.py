@@ -22,6 +22,7 @@ class Config:
   scale: float = 1.0
   windows: tuple[int, ...] = (1, 2)  # Not used.
   names: tuple[str, ...] = ("a",)
+  shapes: tuple[tuple[int, ...], ...] = ((1,), (2, 3))  # Not used.
   is_plain: bool = True  # Not used.
   log: str = ""  # File that gets a line for every run.
   seed: int = 0  # Of nothing.
