@@ -13,6 +13,8 @@ MODULES = (
   "experiments.softmax_temperature.calibration",
   "experiments.gradient_flow.deep_linear",
   "experiments.gradient_flow.activations",
+  "experiments.gradient_flow.mean_field",
+  "experiments.gradient_flow.isometry",
   "experiments.gradient_flow.layers",
   "experiments.gradient_flow.recurrent",
   "experiments.rtrl_vs_tbptt.exactness",

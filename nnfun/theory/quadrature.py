@@ -64,8 +64,9 @@ def gaussian_mean(
     A scalar, differentiable by q, also where the mean moves because a jump
     does.
 
-  >>> relu_squared = lambda u: jax.nn.relu(u) ** 2
-  >>> print(f"{gaussian_mean(relu_squared, 3.0, kinks=(0.0,)):.4f}")
+  >>> square = lambda u: jax.nn.relu(u) ** 2
+  >>> mean = jax.jit(lambda q: gaussian_mean(square, q, kinks=(0.0,)))
+  >>> print(f"{mean(3.0):.4f}")
   1.5000
   """
   u, weights = gaussian_nodes(q, kinks=kinks)
