@@ -131,7 +131,7 @@ def _extremes(results):
       f"{dtype}: softmax, log-softmax and sparsemax and their derivatives by z "
       "and c, forward and reverse, with ties, near-ties and logits of -inf, at "
       "c = 1e-30, 1e-29 ... 1e30: how many numbers are NaN, or infinite though "
-      f"{dtype} can hold the right one.",
+      f"{dtype} can hold c (derivatives) or c times the range of the logits.",
       _EXERCISE + ", in floating point",
       0.0,
       float(wrong),

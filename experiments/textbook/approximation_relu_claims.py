@@ -105,12 +105,6 @@ def _claims_certificates(results):
       (0.0, 1.0),
       float(np.max(errors / bounds)),
     )
-  yield claim(
-    "All bounds are below eps: the largest ratio.",
-    _SHEET + "4",
-    (0.0, 1.0),
-    float(np.max(results["certificate_bounds"] / eps)),
-  )
 
 
 def _claims_pieces(results):

@@ -96,7 +96,7 @@ def _claims_margins(results):
       f"{_SIKDAR}: 'amplify'; theory: sigma(-0.91 c)",
       expected,
       float(error),
-      1e-15,  # Rounding of 1 - sigma.
+      1e-12 * expected,  # Rounding of z, of which the error is exp(-z).
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import numpy as jnp
+from scipy import special
 
 import nnfun as nf
 from nnfun import constructions
@@ -84,8 +85,9 @@ def _measure_corners(config):
   errors = []
   for gain in config.gains:
     params = constructions.one_hot_to_bits(gain=gain)
-    a = _apply(params, _corners(_ORDERS[0]).reshape(-1, 10), (_SIGMOID,))
-    error = np.abs(np.reshape(a, (10, -1, 4)) - _bits()[:, None])
+    z = _apply(params, _corners(_ORDERS[0]).reshape(-1, 10), (_IDENTITY,))
+    # The distance of sigma(z) from its bit, which rounds to 0 as 1 - sigma(z).
+    error = special.expit(-signs * np.reshape(z, (10, -1, 4)))
     errors.append(np.max(error))
   return {"margins": np.array(margins), "output_errors": np.array(errors)}
 

@@ -154,10 +154,9 @@ def gradients(
 
   Returns:
     Relative errors `quadratic_error`, `entropy_error` [] of dC / dw, and
-    `error_error` [] of dC / dz = a - y; `reversed_ratio` [2], least and
-    largest, of sum (y - a) a_k over autodiff; and of the formula with a_k for
-    dC / dz the largest difference of its ratio to autodiff from a_k,
-    `stray_error` [], with `stray_factors` [2], the least and largest a_k.
+    `error_error` [] of dC / dz = a - y; and of the formula with a_k for dC / dz
+    the largest difference of its ratio to autodiff from a_k, `stray_error` [],
+    with `stray_factors` [2], the least and largest a_k.
   """
   n = num_examples
   params = tuple(
@@ -192,14 +191,12 @@ def gradients(
   slope = a * (1 - a)
   quadratic = np.einsum("nj,nk->jk", (a - ys) * slope, below) / n
   entropy = np.einsum("nj,nk->jk", a - ys, below) / n
-  ratio = -n * entropy / from_w["cross-entropy"]
   stray = below[:, np.newaxis] * ((a - ys) * slope)[..., np.newaxis]
   stray /= from_z["quadratic"][..., np.newaxis]
   return {
     "quadratic_error": _relative(quadratic, from_w["quadratic"]),
     "entropy_error": _relative(entropy, from_w["cross-entropy"]),
     "error_error": _relative(a - ys, from_z["cross-entropy"]),
-    "reversed_ratio": np.array([np.min(ratio), np.max(ratio)]),
     "stray_error": np.max(np.abs(stray - below[:, np.newaxis])),
     "stray_factors": np.array([np.min(below), np.max(below)]),
   }

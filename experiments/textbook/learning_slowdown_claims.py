@@ -207,18 +207,7 @@ def _gradients(results):
 
 def _factors(results):
   """What a factor too few or too many in the problem set would do."""
-  n, problem = int(results["num_examples"]), _SOLVED + "7, "
-  low, high = results["reversed_ratio"]
-  yield _claim(
-    "S1-P7",
-    "(34) needs its factor -1 / n: without it, sum (y - a) a_k is "
-    f"-{n} times the gradient, the ratio which is furthest from that.",
-    problem + "equation 34",
-    float(-n),
-    low if abs(low + n) > abs(high + n) else high,
-    1e-9,  # entries of the gradient can be small
-    "The text at hand prints the factor, and its (34) is right.",
-  )
+  problem = _SOLVED + "7, "
   low, high = results["stray_factors"]
   yield _claim(
     "S1-P7",

@@ -96,7 +96,8 @@ def run(
     losses without a hidden layer `entropy_full`, `squared_full` and in closed
     form `squared_theory` [R]; `map_rank` [R], the numerical ranks of the best
     maps; `probability_gap`, the largest difference of a probability between 25
-    units and none; errors on new digits `test_error` [R] and `test_error_full`;
+    units and none; which new digits are misread, `test_wrong` [R, M] and
+    `test_wrong_full` [M];
     and what `_convexity` returns.
   """
   rng = np.random.default_rng(seed)
@@ -112,7 +113,7 @@ def run(
         _, best = min(fits, key=lambda pair: pair[0])
         maps.append((best.w2 @ best.w1, best.b))
         four = best if num_hidden == 4 else four
-  errors = [_test_error(digits, *m) for m in (*maps, regression)]
+  wrong = [_test_wrong(digits, *m) for m in (*maps, regression)]
   widest = maps[ranks.index(_HIDDEN)]
   gap = _probabilities(digits, *widest) - _probabilities(digits, *regression)
   return {
@@ -122,8 +123,8 @@ def run(
     "squared_full": reduced_rank_losses(digits)[-1],
     "map_rank": np.array([_rank(w) for w, _ in maps]),
     "probability_gap": np.max(np.abs(gap)),
-    "test_error": np.array(errors[:-1]),
-    "test_error_full": errors[-1],
+    "test_wrong": np.array(wrong[:-1]),
+    "test_wrong_full": wrong[-1],
     **_convexity(digits, four, regression, num_segments, rng),
   }
 
@@ -248,9 +249,9 @@ def _rank(matrix):
   return int(np.sum(s > 1e-10 * s[0]))
 
 
-def _test_error(digits, matrix, bias):
+def _test_wrong(digits, matrix, bias):
   guesses = np.argmax(digits.test_xs @ matrix.T + bias, axis=1)
-  return np.mean(guesses != digits.test_labels)
+  return guesses != digits.test_labels
 
 
 def _probabilities(digits, matrix, bias):

@@ -67,7 +67,7 @@ def _plot_ranks(axes, results):
   axes.plot(places, results["squared_theory"], "--", color=style.GREY)
   axes.plot(
     places,
-    results["test_error"],
+    results["test_wrong"].mean(axis=1),
     "s:",
     color=style.PALETTE[2],
     label="error on new digits",

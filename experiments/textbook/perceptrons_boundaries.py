@@ -52,9 +52,7 @@ def boundaries(
     last; at random places the sine of the angle between the gradient of a
     hidden neuron and its weights `bend` [A], and the largest second derivative
     of the logit `curvature` [A]; for the sigmoid networks, cut at 1/2, the
-    errors at the start and after training `surrogate_errors` [2, K]; and for
-    the same starts with thresholds, how far gradient descent on the error rate
-    goes, `threshold_moved`.
+    errors at the start and after training `surrogate_errors` [2, K].
   """
   xs, ys = rings(seed, num_points)
   new_xs, new_ys = rings(seed + 1, num_points)
@@ -82,7 +80,6 @@ def boundaries(
     "xs": xs,
     "ys": ys,
     "accuracy_line": best_line(new_xs, new_ys),
-    "threshold_moved": _descend_on_errors(starts, xs, ys),
     **measured,
     "surrogate_errors": measured["surrogate_errors"][0],
   }
@@ -245,27 +242,3 @@ def _derivatives(params, activation, places):
   # A neuron that is off has no level curve there.
   bend = jnp.abs(cross) / jnp.where(size > 0, size, 1)
   return {"bend": jnp.max(bend), "curvature": jnp.max(jnp.abs(second))}
-
-
-def _descend_on_errors(starts, xs, ys):
-  """Returns how far gradient descent on the error rate moves any weight."""
-
-  def loss(params, x, y):
-    layers = [_act.threshold] * 2
-    return jnp.sum(jnp.square(nf.mlp.apply(params, x, layers) - y))
-
-  def one(params):
-    return nf.minibatch.fit(
-      loss,
-      optax.sgd(1.0),
-      params,
-      jax.random.key(0),  # One batch holds all points.
-      xs,
-      ys[:, None],
-      batch_size=len(xs),
-      num_epochs=100,
-    ).params
-
-  ends = thresholds.jit(jax.vmap(one))(starts)
-  moved = jax.tree.map(lambda a, b: np.max(np.abs(a - b)), starts, ends)
-  return np.max(jax.tree.leaves(moved))

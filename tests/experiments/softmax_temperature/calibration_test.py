@@ -89,7 +89,7 @@ class ScoresTest(parameterized.TestCase):
 class RunTest(parameterized.TestCase):
   def test_all_claims_hold(self):
     for claim in calibration.STUDY.claims(_results()):
-      # The one that errors do not rise is near its limit: see its note.
+      # So few networks cannot bound the rise of their errors that closely.
       if "0/1 loss" not in claim.statement:
         self.assertTrue(claim.holds, claim)
 

@@ -96,7 +96,6 @@ class RunTest(parameterized.TestCase):
     ("bias_error", "dC / db = a - y"),
     ("path_error", "any path"),
     ("entropy_error", "(34) prints"),
-    ("reversed_ratio", "needs its factor"),
     ("stray_error", "Between (26)"),
     ("first_steps", "first step"),
   )

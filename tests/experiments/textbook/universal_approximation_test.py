@@ -159,7 +159,6 @@ class RunTest(parameterized.TestCase):
     ("sheet_ys", lambda a: np.maximum(a, 0.1), "is the ramp"),
     ("ramp_error", lambda a: a + 1e-9, "Two ReLUs"),
     ("certificate_errors", lambda a: 9 * a, "there is a network within eps"),
-    ("certificate_bounds", lambda a: 4 * a, "All bounds are below"),
     ("parabola_errors", lambda a: 1.01 * a, "x.2 is missed by"),
     ("fixed_errors", lambda a: 2 * a, "This bounds the error"),
     ("fixed_errors", lambda a: a / 9, "not pessimistic"),

@@ -101,7 +101,7 @@ class RunTest(parameterized.TestCase):
     ("reached", lambda weights: weights + 1e-8, "reaches the printed trained"),
     (
       "reached_y",
-      lambda y: 0 * y + xor_source.TARGETS,
+      lambda y: y + 0.1,
       "leave the same start dead",
     ),
     ("dead_end", np.zeros_like, "stays dead"),
