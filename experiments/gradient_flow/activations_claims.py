@@ -190,7 +190,7 @@ def _instability(results):
     float(np.max(np.abs(spread))),
     1e-3,  # Float32: each layer rounds by 1e-7, in up to 1e2 units of log.
   )
-  for kind in ("sigmoid", "sigmoid, slope 16", "tanh", "ReLU", "LeakyReLU"):
+  for kind in ("sigmoid", "tanh", "ReLU", "LeakyReLU"):
     row = kinds.index(kind)
     yield from _balance(
       kind, gains[row], measured[row], expected[row], num_layers

@@ -54,7 +54,7 @@ def step_sum(
     y = f_1 + sum_{i >= 1} (f_{i+1} - f_i) sigma(w (x - s_i)),
 
   with f_i the mean of f on part i, from s_{i-1} to s_i. On each part it is the
-  sum of bumps, with a third of the neurons.
+  sum of bumps, with less than half of the hidden neurons.
 
   Args:
     f: the function, scalar to scalar, in JAX operations.

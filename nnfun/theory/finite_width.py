@@ -38,7 +38,12 @@ def relative_variance(
 
   Returns:
     The ratio, which `spectra.relative_variance` gives for N -> infinity.
+
+  Raises:
+    ValueError: if the width is not positive.
   """
+  if width < 1:
+    raise ValueError(f"expected a positive width, got {width}")
   n, p, t = width, 1.0, 1.0
   for _ in range(depth):
     if relu and orthogonal:

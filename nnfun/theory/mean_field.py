@@ -50,6 +50,9 @@ def variance_map(
   Returns:
     q', a scalar.
 
+  Raises:
+    ValueError: if q is not a scalar.
+
   >>> relu = activations.relu
   >>> one_layer = lambda q: variance_map(relu, q, 2**0.5, 0.1, kinks=(0.0,))
   >>> print(f"{jax.jit(one_layer)(4.0):.4f}")
@@ -87,6 +90,9 @@ def correlation_map(
 
   Returns:
     c', a scalar.
+
+  Raises:
+    ValueError: if q or c is not a scalar.
   """
   mean = quadrature.gaussian_pair_mean(
     activation.fn, q, c, slope_fn=activation.slope, kinks=kinks
@@ -118,6 +124,9 @@ def chi(
 
   Returns:
     A scalar; at kinks differentiable by c for -1 < c < 1 only.
+
+  Raises:
+    ValueError: if q or c is not a scalar.
   """
   curvature = None if kinks else _elementwise_derivative(activation.slope)
   mean = quadrature.gaussian_pair_mean(
@@ -148,6 +157,9 @@ def chi_1(
 
   Returns:
     A scalar.
+
+  Raises:
+    ValueError: if q is not a scalar.
   """
   return jnp.square(sigma_w) * quadrature.gaussian_mean(
     lambda u: jnp.square(activation.slope(u)), q, kinks=kinks
@@ -169,6 +181,9 @@ def chi_2(
 
   Returns:
     A scalar.
+
+  Raises:
+    ValueError: if q is not a scalar.
   """
   curvature = _elementwise_derivative(activation.slope)
   return jnp.square(sigma_w) * quadrature.gaussian_mean(

@@ -43,7 +43,11 @@ def gaussian_nodes(
 
   Returns:
     u [K] and weights [K].
+
+  Raises:
+    ValueError: if q is not a scalar.
   """
+  _check_scalar("q", q)
   q = _floating(q)
   scale = _sqrt(q)
   z, weights = _rule(_breaks(kinks) / _or_one(scale))
@@ -63,6 +67,9 @@ def gaussian_mean(
   Returns:
     A scalar, differentiable by q, also where the mean moves because a jump
     does.
+
+  Raises:
+    ValueError: if q is not a scalar.
 
   >>> square = lambda u: jax.nn.relu(u) ** 2
   >>> mean = jax.jit(lambda q: gaussian_mean(square, q, kinks=(0.0,)))
@@ -101,10 +108,15 @@ def gaussian_pair_mean(
   Returns:
     A scalar, differentiable by q and c.
 
+  Raises:
+    ValueError: if q or c is not a scalar.
+
   References:
     Price, A useful theorem for nonlinear devices having Gaussian inputs, 1958,
     https://doi.org/10.1109/TIT.1958.1057444
   """
+  _check_scalar("q", q)
+  _check_scalar("c", c)
   q, c = _floating(q), _floating(c)
   if slope_fn is None:
     return _pair_mean(fn, tuple(kinks), q, c)
@@ -177,6 +189,13 @@ def _sqrt(x):
 
 def _or_one(x):
   return jnp.where(x > 0, x, 1)
+
+
+def _check_scalar(name, x):
+  if jnp.ndim(x):
+    raise ValueError(
+      f"expected a scalar {name}, got shape {list(jnp.shape(x))}"
+    )
 
 
 def _floating(x):

@@ -41,6 +41,9 @@ def slope_ratio(
 
   Returns:
     A scalar >= 1.
+
+  Raises:
+    ValueError: if q is not a scalar.
   """
   u, weights = quadrature.gaussian_nodes(q, kinks=kinks)
   squares = jnp.square(activation.slope(u))
@@ -131,7 +134,12 @@ def density(
   Returns:
     [K]. Units of slope 0 put an atom at x = 0 beside it, as heavy as they are
     frequent.
+
+  Raises:
+    ValueError: if x is not of rank 1, or q not a scalar.
   """
+  if jnp.ndim(x) != 1:
+    raise ValueError(f"expected x [K], got shape {list(jnp.shape(x))}")
   u, weights = quadrature.gaussian_nodes(q, kinks=kinks)
   squares = jnp.square(activation.slope(u))
   exponent = 0 if orthogonal else depth

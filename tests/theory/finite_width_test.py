@@ -56,6 +56,12 @@ class RelativeVarianceTest(parameterized.TestCase):
     found = finite_width.relative_variance(5, 9, relu=False, orthogonal=True)
     self.assertEqual(found, 0)
 
+  @parameterized.parameters(0, -3)
+  def test_refuses(self, width):
+    message = f"a positive width, got {width}"
+    with self.assertRaisesRegex(ValueError, message):
+      finite_width.relative_variance(width, 2, relu=True, orthogonal=False)
+
 
 class ReluNormTest(parameterized.TestCase):
   def test_law_by_its_factors(self):

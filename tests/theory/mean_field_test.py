@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
+from jax import numpy as jnp
 
 from nnfun import activations
 from nnfun.theory import mean_field
@@ -68,6 +69,40 @@ class SlopeTest(parameterized.TestCase):
     np.testing.assert_allclose(value, expected, rtol=1e-11)
     expected = 1.69 / (2 * np.pi * np.sin(angle))
     np.testing.assert_allclose(slope, expected, rtol=1e-8)
+
+
+class ShapeTest(parameterized.TestCase):
+  def test_refuses_vectors(self):
+    vector = jnp.ones(3)
+    for fn in (
+      lambda: mean_field.variance_map(ERF, vector, 1.5, 0.3),
+      lambda: mean_field.correlation_map(ERF, 0.5, vector, 1.5, 0.3),
+      lambda: mean_field.chi(ERF, 0.5, vector, 1.5),
+      lambda: mean_field.chi_1(ERF, vector, 1.5),
+      lambda: mean_field.chi_2(ERF, vector, 1.5),
+    ):
+      with self.assertRaisesRegex(ValueError, r"a scalar q, got shape \[3\]"):
+        fn()
+    for fn in (
+      lambda: mean_field.correlation_map(ERF, vector, 1.0, 1.5, 0.3),
+      lambda: mean_field.chi(ERF, vector, 1.0, 1.5),
+    ):
+      with self.assertRaisesRegex(ValueError, r"a scalar c, got shape \[3\]"):
+        fn()
+
+  def test_vmap_gives_each_its_scalar(self):
+    # chi_1 = sigma_w^2 (1 + pi q)^(-1/2), as E[phi'(u)^2] of erf, and the
+    # arc-sine kernel (Williams, Infinite networks, 1997).
+    qs, cs = jnp.array([0.3, 0.8, 2.0]), jnp.array([-0.5, 0.1, 0.9])
+    both = lambda q, c: (
+      mean_field.chi_1(ERF, q, 1.5),
+      mean_field.correlation_map(ERF, c, q, 1.5, 0.0),
+    )
+    chi_1, c = jax.jit(jax.vmap(both))(qs, cs)
+    np.testing.assert_allclose(chi_1, 2.25 / np.sqrt(1 + np.pi * qs), rtol=1e-5)
+    x = np.pi * qs / (2 + np.pi * qs)
+    expected = np.arcsin(x * cs) / np.arcsin(x)
+    np.testing.assert_allclose(c, expected, rtol=1e-4)
 
 
 if __name__ == "__main__":

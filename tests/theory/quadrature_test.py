@@ -168,6 +168,18 @@ class MeanTest(parameterized.TestCase):
     chex.assert_type(found, jnp.float32)
     np.testing.assert_allclose(found, _arc_cosine(2.0, 0.3), rtol=1e-5)
 
+  def test_refuses_vectors(self):
+    vector = jnp.ones(3)
+    for fn in (
+      lambda: quadrature.gaussian_nodes(vector),
+      lambda: quadrature.gaussian_mean(jnp.tanh, vector),
+      lambda: quadrature.gaussian_pair_mean(jnp.tanh, vector, 0.5),
+    ):
+      with self.assertRaisesRegex(ValueError, r"a scalar q, got shape \[3\]"):
+        fn()
+    with self.assertRaisesRegex(ValueError, r"a scalar c, got shape \[3\]"):
+      quadrature.gaussian_pair_mean(jnp.tanh, 1.0, vector)
+
 
 if __name__ == "__main__":
   absltest.main()

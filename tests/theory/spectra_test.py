@@ -63,6 +63,10 @@ class SlopeRatioTest(parameterized.TestCase):
     np.testing.assert_array_equal(gaussian, [7, 14])
     np.testing.assert_array_equal(orthogonal, [0, 7])
 
+  def test_refuses_vectors(self):
+    with self.assertRaisesRegex(ValueError, r"a scalar q, got shape \[3\]"):
+      spectra.slope_ratio(ERF, jnp.ones(3))
+
 
 class DensityTest(parameterized.TestCase):
   def test_linear_gaussian_is_fuss_catalan(self):
@@ -106,6 +110,16 @@ class DensityTest(parameterized.TestCase):
     ]
     found = 1 - np.searchsorted(squares, x[:-1]) / width
     np.testing.assert_allclose(found, above, atol=5 / width)
+
+  @parameterized.parameters(
+    ((), (), r"x \[K\], got shape \[\]"),
+    ((2, 3), (), r"x \[K\], got shape \[2, 3\]"),
+    ((3,), (3,), r"a scalar q, got shape \[3\]"),
+  )
+  def test_refuses(self, x_shape, q_shape, message):
+    x, q = jnp.ones(x_shape), jnp.ones(q_shape)
+    with self.assertRaisesRegex(ValueError, message):
+      spectra.density(x, ERF, q, 1.0, depth=4, orthogonal=False)
 
 
 if __name__ == "__main__":

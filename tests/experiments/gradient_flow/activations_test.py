@@ -159,6 +159,14 @@ class RunTest(parameterized.TestCase):
     self.assertTrue(any("dC/db_3" in s for s in failed))
     self.assertTrue(any("gradients are 0" in s for s in failed))
 
+  def test_balance_is_claimed_of_different_networks_only(self):
+    """Sigmoids of all slopes are one network, as another claim says."""
+    statements = [c.statement for c in activations.STUDY.claims(_results())]
+    for part in ("the products balance: ", "happen by chance: "):
+      found = [s.split(part)[1] for s in statements if part in s]
+      kinds = [s.split(", ")[0] for s in found]
+      self.assertEqual(kinds, ["sigmoid", "tanh", "ReLU", "LeakyReLU"])
+
   def test_draws(self):
     figure = activations.STUDY.plot(_results())
     self.assertLen(figure.axes, 6)

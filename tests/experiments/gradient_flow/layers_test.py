@@ -86,6 +86,14 @@ class PartsTest(parameterized.TestCase):
       layers_claims.bound(np.array(8.0)), 2 * np.log(s / (1 - s)) / 8
     )
 
+  def test_equation_123_has_no_slope_where_it_is_maximised(self):
+    claims = {c.statement: c for c in layers_claims._intervals(_results())}
+    width = claims["The widest interval, to more digits."].expected
+    weight = claims["It is found at |w|, to more digits."].expected
+    self.assertEqual(width, layers_claims.bound(weight))
+    sides = layers_claims.bound(weight + np.array([-1e-3, 1e-3]))
+    self.assertTrue(np.all(sides < width))
+
 
 class RunTest(parameterized.TestCase):
   def test_all_claims_hold(self):

@@ -145,6 +145,13 @@ class RunTest(parameterized.TestCase):
     failed = _failed(results)
     self.assertTrue(any("transpose" in s for s in failed), failed)
 
+  def test_the_largest_ratio_is_not_that_of_lag_0(self):
+    lags = _small()["bound_lags"].copy()
+    lags[..., 1:] /= 2
+    claims = claims_lib.all_claims(_broken(bound_lags=lags))
+    found = [c.measured for c in claims if "No gradient exceeds" in c.statement]
+    np.testing.assert_allclose(found, [0.5, 0.5], rtol=1e-9)
+
   def test_forget_bias_is_not_interchangeable(self):
     failed = _failed(_broken(cut=_small()["cut"][::-1]))
     self.assertLen([s for s in failed if "gates read nothing" in s], 2)
