@@ -11,7 +11,7 @@ the weights to the next. What a student should take from it:
 - ReLU gains little from them: half of its slopes are 0 at any scale.
 - The norm of J is nearly log-normal, with 5 sum(1 / width) as the variance of
   its logarithm: shape matters through this sum alone. Moments of the norm
-  itself are those of rare networks; a thousand do not show them. Take logs.
+  itself are those of a few rare networks. Take logarithms.
 - An orthogonal matrix from a QR factorisation alone is not uniformly
   distributed: the signs of R's diagonal have to be put right.
 

@@ -4,11 +4,8 @@ import numpy as np
 from matplotlib import figure as mpl_figure
 
 from experiments import study, style
-from experiments.gradient_flow import (
-  isometry_claims,
-  isometry_networks,
-  isometry_theory,
-)
+from experiments.gradient_flow import isometry_networks, isometry_theory
+from experiments.gradient_flow import isometry_statistics as statistics
 
 
 def draw(results: study.Results) -> mpl_figure.Figure:
@@ -22,7 +19,7 @@ def draw(results: study.Results) -> mpl_figure.Figure:
 
 
 def _draw_variances(axes, results):
-  measured, error = isometry_claims.relative_variances(results, 1)
+  measured, error = statistics.relative_variances(results, 1)
   layers = np.arange(1, 1 + len(measured))
   for i, unit in enumerate(isometry_networks.UNITS):
     for j, line in enumerate(("-", "--")):
@@ -75,7 +72,7 @@ def _draw_spectra(axes, results, panels, title):
 
 def _draw_log_norms(axes, results):
   _, laws, sums = isometry_theory.log_norm_laws(results["shapes"])
-  measured, error = isometry_claims.variances(results)
+  measured, error = statistics.variances(results)
   axes.plot(
     [0, max(sums)], [0, 5 * max(sums)], color=style.GREY, label="5 Σ 1/width"
   )

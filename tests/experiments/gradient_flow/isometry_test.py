@@ -22,7 +22,7 @@ _CONFIG = isometry.Config(
   num_seeds=40,
   num_spectra=20,
   num_points=24,
-  shapes=((12,) * 3, (24,) * 6, (8, 24) * 3, (8,) * 8),
+  shapes=((12,) * 3, (24,) * 6, (8, 24) * 3, (8,) * 12),
   shape_seeds=500,
 )
 
@@ -41,7 +41,7 @@ class NetworksTest(parameterized.TestCase):
   def test_log_norms_are_those_of_a_loop(self):
     # Of the first draw of the study.
     found = _results()["log_norms"][0]
-    keys = isometry._keys(_CONFIG, 2, _CONFIG.shape_seeds, 8)[0]
+    keys = isometry._keys(_CONFIG, 2, _CONFIG.shape_seeds, 12)[0]
     draws = [np.asarray(jax.random.normal(key, (24, 24))) for key in keys]
     for i, shape in enumerate(_CONFIG.shapes):
       signal, tangent = np.ones(shape[0]), np.eye(shape[0])[0]
@@ -158,6 +158,7 @@ class RunTest(parameterized.TestCase):
     ("log_norms", lambda v: v[..., ::-1], "R^2"),
     ("log_norms", lambda v: v[..., [0, 3, 2, 1]], "same variance"),
     ("log_norms", lambda v: v + 1, "second moment"),
+    ("log_norms", lambda v: 0.2 * v, "matter of luck"),
   )
   def test_wrong_measurements_are_noticed(self, name, wrong, text):
     failed = _failed(_results() | {name: wrong(_results()[name])})
