@@ -247,7 +247,8 @@ def main(argv: Sequence[str]) -> None:
   console.print(
     "Microseconds per step, one sequence. What limits textbook RTRL is the "
     "product of n x n by n x P; what limits lazy RTRL is reading the n x P "
-    "numbers of J once."
+    "numbers of J once, from its first flush on: before that J is zero and "
+    "is not read."
   )
   units = list(map(int, flags.FLAGS.units))
   columns = []

@@ -22,6 +22,7 @@ class DenseInfluence(NamedTuple):
   jacobian: base.PyTree  # d s / d params, leaves [S, ...]
   entries: base.PyTree  # the tape, leaves [F, ...]; None if F = 1
   count: jax.Array  # entries in use, from index 0  []
+  flushed: jax.Array  # whether J was written; until then J = 0 is not read  []
 
 
 def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
@@ -31,9 +32,10 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
   step of the textbook recursion (F = 1) costs 2 S^2 P flops, S ~ n, P ~ n^2:
   O(n^4). The lazy one costs 2 S^2 P / F for the product, 2 S P for reading J
   and 2 S P for the tape's share of J (each a pass over J), and F S^2 for the
-  tape: O(n^3) at F ~ n. The numbers are the same up to rounding, also when the
-  parameters change at every step, for each entry is linearised at the
-  parameters of its own step.
+  tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so an
+  episode of at most F steps never pays for it. The numbers are the same up to
+  rounding, also when the parameters change at every step, for each entry is
+  linearised at the parameters of its own step.
 
   Args:
     cell: any cell. An `AffineCell` gains most. For a cell without `input_spec`
@@ -42,7 +44,8 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     flush_every: F, how many steps are put off at most.
 
   Returns:
-    The influence; memory S P + F times an entry of `tape.blank`.
+    The influence; memory S P + F times an entry of `tape.blank`, and twice
+    S P more while J is multiplied.
 
   Raises:
     ValueError: if `flush_every` is not a positive integer.
@@ -70,70 +73,106 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
       tape_lib.zero_influence(params, num_states),
       entries,
       jnp.zeros([], jnp.int32),
+      jnp.zeros([], bool),
     )
 
   def advance(params, influence, state_0, xs):
     num_steps = jax.tree.leaves(xs)[0].shape[0]
     tape = tape_lib.for_cell(cell, state_0, xs, stored=flush_every > 1)
     new = tape.record(params, state_0, xs)
-    jacobian, entries, count = influence
-    if flush_every > 1:
-      tape_lib.check_room(entries, flush_every, "flush_every")
-    if num_steps >= flush_every:
-      if entries is not None:
-        jacobian, entries = _flush_if(count > 0, tape, jacobian, entries, count)
-      pull = _pull_through(tape, jacobian, None, count, state_0)
-      jacobian = _absorb_all(tape, new, num_steps, jacobian)
-      return DenseInfluence(jacobian, entries, jnp.zeros_like(count)), pull
-    full = count + num_steps > flush_every
-    jacobian, entries = _flush_if(full, tape, jacobian, entries, count)
+    jacobian, entries, count, flushed = influence
+    if flush_every == 1:
+      after = _absorb(tape, new, num_steps, jacobian)
+      return influence._replace(jacobian=after), _pull(jacobian)
+    tape_lib.check_room(entries, flush_every, "flush_every")
+    fits = num_steps < flush_every
+    full = count + num_steps > flush_every if fits else count > 0
+
+    def flush(carry):
+      jacobian, entries = carry
+      return _absorb(tape, entries, count, jacobian, flushed), entries
+
+    # The tape goes through unchanged so that XLA writes both in place.
+    jacobian, entries = _if(full, flush, (jacobian, entries))
+    flushed = flushed | full
     count = jnp.where(full, 0, count)
-    # Written before it is read: the other order would copy the tape.
-    entries = tape_lib.write(entries, new, count)
-    pull = _pull_through(tape, jacobian, entries, count, state_0)
-    return DenseInfluence(jacobian, entries, count + num_steps), pull
+    if fits:
+      # Written before it is read: the other order would copy the tape.
+      entries = tape_lib.write(entries, new, count)
+      pull = _pull_through(tape, entries, count, jacobian, flushed)
+      count = count + num_steps
+    else:
+      pull = _pull(jacobian)
+      jacobian = _absorb(tape, new, num_steps, jacobian)
+      flushed = jnp.ones_like(flushed)
+    return DenseInfluence(jacobian, entries, count, flushed), pull
 
   return base.Influence(init, advance)
 
 
-def _pull_through(tape, jacobian, entries, count, state):
-  """Returns lambda -> lambda^T J through the first `count` entries and J."""
+def _pull(jacobian):
+  """Returns lambda -> lambda^T J."""
 
   def pull(cotangent):
     flat = flatten_util.ravel_pytree(cotangent)[0]
-    leaves, structure = jax.tree.flatten(jacobian)
-    if entries is not None:
-      flat, deltas = tape.backpropagate(entries, count - 1, count, flat)
-    grads = [jnp.tensordot(flat, j, 1) for j in leaves]
-    if entries is not None:
-      grads = optax.tree.add(grads, tape.contract(entries, deltas))
-    return structure.unflatten(grads)
+    return tape_lib.multiply(flat, jacobian)
 
   return pull
 
 
-def _absorb_all(tape, entries, count, jacobian):
-  """Returns J after the first `count` entries: Phi J + I."""
-  num_states = jax.tree.leaves(jacobian)[0].shape[0]
-  dtype = base.params_dtype(jacobian)
-  transition, deltas = jax.vmap(
-    lambda row: tape.backpropagate(entries, count - 1, count, row)
-  )(jnp.eye(num_states, dtype=dtype))
-  return tape.absorb(entries, deltas, transition, jacobian)
+def _pull_through(tape, entries, count, jacobian, flushed):
+  """Returns lambda -> lambda^T J through the first `count` entries and J."""
+
+  def pull(cotangent):
+    flat = flatten_util.ravel_pytree(cotangent)[0]
+    rows, deltas = tape.backpropagate(entries, count - 1, count, flat[None])
+    grads = [g[0] for g in tape.contract(entries, deltas)]
+    grads = jax.tree.structure(jacobian).unflatten(grads)
+
+    def add_rest(carry):
+      grads, flat = carry
+      return optax.tree.add(grads, tape_lib.multiply(flat, jacobian)), flat
+
+    return _if(flushed, add_rest, (grads, rows[0]))[0]
+
+  return pull
 
 
-def _flush_if(condition, tape, jacobian, entries, count):
-  """Returns (J, entries), with the entries multiplied into J on a condition.
+def _absorb(tape, entries, count, jacobian, flushed=None):
+  """Returns J after the first `count` entries: Phi J + I.
+
+  Args:
+    tape: what can be done with the entries.
+    entries: leaves [F, ...].
+    count: how many of them are in use.
+    jacobian: J before them.
+    flushed: whether J may differ from 0, if that is not known before running.
+
+  Returns:
+    J after them.
+  """
+  leaves, structure = jax.tree.flatten(jacobian)
+  eye = jnp.eye(leaves[0].shape[0], dtype=base.params_dtype(jacobian))
+  transition, deltas = tape.backpropagate(entries, count - 1, count, eye)
+  if flushed is None:
+    jacobian = tape_lib.multiply(transition, jacobian)
+  else:
+    jacobian = _if(
+      flushed, lambda j: tape_lib.multiply(transition, j), jacobian
+    )
+  immediate = structure.unflatten(tape.contract(entries, deltas))
+  return optax.tree.add(jacobian, immediate)
+
+
+def _if(condition, function, carry):
+  """Returns function(carry) if the condition holds, else the carry.
 
   A loop of one or no turns in place of a `lax.cond`: batched, a cond runs both
-  branches at every step, a loop as long as any example needs it. The tape goes
-  through the loop unchanged so that XLA writes both buffers in place, and the
-  barrier keeps what depends on the tape alone from being computed outside.
+  branches at every step, a loop as long as any example needs it. The barrier
+  keeps XLA from computing outside, at every step, what depends on the carry.
   """
 
-  def flush(_, carry):
-    jacobian, entries = lax.optimization_barrier(carry)
-    return _absorb_all(tape, entries, count, jacobian), entries
+  def turn(_, carry):
+    return function(lax.optimization_barrier(carry))
 
-  turns = jnp.where(condition, 1, 0)
-  return lax.fori_loop(0, turns, flush, (jacobian, entries))
+  return lax.fori_loop(0, jnp.where(condition, 1, 0), turn, carry)

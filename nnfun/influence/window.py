@@ -56,9 +56,9 @@ def window(cell: base.Cell, *, length: int) -> base.Influence:
     def pull(cotangent):
       flat = flatten_util.ravel_pytree(cotangent)[0]
       _, deltas = tape.backpropagate(
-        entries, count - 1, jnp.minimum(count, length), flat
+        entries, count - 1, jnp.minimum(count, length), flat[None]
       )
-      grads = tape.contract(entries, deltas)
+      grads = [g[0] for g in tape.contract(entries, deltas)]
       return jax.tree.structure(params).unflatten(grads)
 
     # Bounded, so that an endless stream does not overflow the counter.

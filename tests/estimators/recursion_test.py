@@ -2,6 +2,7 @@
 
 import jax
 from absl.testing import absltest, parameterized
+from jax import numpy as jnp
 
 import nnfun as nf
 from tests import oracles
@@ -38,12 +39,14 @@ def _follow(estimator, sequence, xs, ys):
 
 
 class RecursionTest(parameterized.TestCase):
-  def _check(self, cell_name, make_estimator, window=None):
+  def _check(
+    self, cell_name, make_estimator, window=None, num_steps=_NUM_STEPS
+  ):
     with oracles.float64():
       cell = oracles.CELLS[cell_name]()
       loss_fn = oracles.make_loss(cell)
-      xs, ys = oracles.make_episode(_NUM_STEPS)
-      sequence = _changing(oracles.make_params(cell), _NUM_STEPS)
+      xs, ys = oracles.make_episode(num_steps)
+      sequence = _changing(oracles.make_params(cell), num_steps)
       expected = oracles.online_gradients(
         cell, loss_fn, sequence, xs, ys, window
       )
@@ -67,6 +70,45 @@ class RecursionTest(parameterized.TestCase):
 
   def test_lazy_rtrl_which_never_flushes(self):
     self._check("lstm", lambda *args: nf.estimators.rtrl(*args, flush_every=50))
+
+  def test_tapes_longer_than_a_turn_of_their_loop(self):
+    """Of up to 11 entries 8 are gone through at once, the others singly."""
+    self._check(
+      "gru",
+      lambda *args: nf.estimators.rtrl(*args, flush_every=11),
+      num_steps=24,
+    )
+    self._check(
+      "vanilla",
+      lambda *args: nf.estimators.rolling_bptt(*args, window=11),
+      window=11,
+      num_steps=24,
+    )
+
+  def test_empty_entries_may_lie_where_there_is_no_derivative(self):
+    """A state of length one: a / |a| has no derivative at the empty a = 0."""
+
+    def activate(a, state_tm1):
+      del state_tm1
+      return a / jnp.linalg.norm(a)
+
+    with oracles.float64():
+      cell = oracles.CELLS["vanilla"]()
+      cell = cell._replace(
+        step=lambda w, s, x: activate(w @ cell.features(s, x), s),
+        activate=activate,
+      )
+      params = oracles.make_params(cell)
+      xs, ys = oracles.make_episode(6)
+      loss_fn = oracles.make_loss(cell)
+      expected = oracles.online_gradients(cell, loss_fn, [params] * 6, xs, ys)
+      for estimator in (
+        nf.estimators.rtrl(cell, loss_fn, flush_every=4),
+        nf.estimators.rolling_bptt(cell, loss_fn, window=6),
+      ):
+        actual = _follow(estimator, [params] * 6, xs, ys)
+        for a, e in zip(actual, expected, strict=True):
+          oracles.assert_same_gradient(a, e)
 
   @parameterized.parameters(*oracles.DIAGONAL_CELLS)
   def test_diagonal_rtrl(self, cell_name):
