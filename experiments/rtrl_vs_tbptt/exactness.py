@@ -25,6 +25,9 @@ it:
   present parameters it differs in first order of the learning rate: ten times
   smaller steps, ten times less stale.
 
+The LSTM compared here is the one of the textbook: its six equations are run
+beside it, and the shape that is printed for their input matrices is tried.
+
   python -m experiments.rtrl_vs_tbptt.exactness --config.cells=lstm,elstm
 
 takes 25 seconds (--full, every estimator, segment length and number format on
@@ -42,7 +45,11 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import cli, progress, study
-from experiments.rtrl_vs_tbptt import exactness_claims, exactness_figure
+from experiments.rtrl_vs_tbptt import (
+  exactness_claims,
+  exactness_figure,
+  exactness_lstm,
+)
 from experiments.rtrl_vs_tbptt import exactness_reference as reference
 
 _NUM_INPUTS, _NUM_OUTPUTS = 4, 2
@@ -181,7 +188,8 @@ def run(config: Config) -> dict[str, np.ndarray]:
     `step_error` [seeds, T] of each step's own gradient, and after online
     training at `learning_rates` [L] the `stale_error` against the gradient at
     the present parameters and the `shift_error` against the derivative with
-    respect to a common shift of all parameters used [L, seeds].
+    respect to a common shift of all parameters used [L, seeds]; and what
+    `exactness_lstm.compare` returns.
 
   Raises:
     ValueError: if a setting is out of range.
@@ -207,6 +215,9 @@ def run(config: Config) -> dict[str, np.ndarray]:
     "learning_rates": np.array(config.learning_rates),
     **{name: np.array(values) for name, values in rows.items()},
     **online,
+    **exactness_lstm.compare(
+      config.num_units + 1, config.num_units, config.num_steps, config.seed
+    ),
   }
 
 

@@ -10,9 +10,14 @@ import numpy as np
 from experiments import study
 
 _claim = functools.partial(study.Claim, "S4-5.2")
+_lstm_claim = functools.partial(study.Claim, "S0-5.2-equations")
 _SHEET = (
   "Problem sheet 4, question 5.2 (complete the bracket: dh_n/dtheta = "
   "dh_n/dh_{n-1} dh_{n-1}/dtheta + dh_n/dtheta_n)"
+)
+_NOTES = (
+  "Sikdar, Neural networks and deep learning: exercises, 2021, section 5.2, "
+  "equations (5.1) to (5.6)"
 )
 # What these claims expect is not in the paper, which defines the method.
 _ROLLING = (
@@ -39,7 +44,12 @@ _SMALL = 0.01
 
 def all_claims(results: study.Results) -> list[study.Claim]:
   """Compares the measured errors with rounding, decay and first order."""
-  return [*_exact(results), *_truncated(results), *_online(results)]
+  return [
+    *_exact(results),
+    *_truncated(results),
+    *_online(results),
+    *_lstm(results),
+  ]
 
 
 def mean_errors(
@@ -190,4 +200,34 @@ def _online(results):
     0.0,
     float(np.max(results["shift_error"])),
     rounding(results, "float64"),
+  )
+
+
+def _lstm(results):
+  for whose, error in zip(
+    ("the LSTM cell used here (c, h)", "Flax's LSTM cell, its kernels mapped"),
+    results["lstm_error"],
+    strict=True,
+  ):
+    yield _lstm_claim(
+      "The six equations in the names rem, ltm', save, ltm, focus, wm are "
+      f"{whose}: the largest difference in (ltm, wm) over all steps.",
+      _NOTES,
+      0.0,
+      float(error),
+      rounding(results, "float64"),
+    )
+  printed, transposed = results["lstm_defined"]
+  yield _lstm_claim(
+    "Erratum: the source prints W_r and W_l in R^(p x d) for inputs in R^p; "
+    "with p and d unequal, how many of the two products with x_t exist.",
+    _NOTES,
+    0.0,
+    float(printed),
+  )
+  yield _lstm_claim(
+    "With W_r and W_l in R^(d x p) both exist.",
+    _NOTES,
+    2.0,
+    float(transposed),
   )

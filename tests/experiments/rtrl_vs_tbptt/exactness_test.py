@@ -9,7 +9,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 import nnfun as nf
-from experiments.rtrl_vs_tbptt import exactness
+from experiments.rtrl_vs_tbptt import exactness, exactness_lstm
 from experiments.rtrl_vs_tbptt import exactness_reference as reference
 from tests import oracles
 
@@ -133,10 +133,28 @@ class RunTest(parameterized.TestCase):
     ("error", lambda e: 1.0 - e, "falls with each increase"),
     ("cosine", lambda e: 1.0 - e, "rises with each increase"),
     ("error", lambda e: 0.1 * e, "first term is needed"),
+    ("lstm_defined", lambda n: n[::-1], "Erratum"),
+    ("lstm_defined", lambda n: n - 1, "both exist"),
   )
   def test_wrong_numbers_are_noticed(self, name, change, statement):
     results = _results() | {name: change(_results()[name])}
     self.assertTrue(any(statement in s for s in _failed(results)))
+
+  @parameterized.parameters(0, 1)
+  def test_exchanged_gates_are_noticed(self, whose):
+    name = ("_library", "_flax")[whose]
+    cell = getattr(exactness_lstm, name)
+
+    def exchanged(w, u, b, xs):
+      swap = {"r": "s", "s": "r", "l": "l", "f": "f"}
+      w, u, b = ({k: d[swap[k]] for k in d} for d in (w, u, b))
+      return cell(w, u, b, xs)
+
+    with mock.patch.object(exactness_lstm, name, exchanged):
+      wrong = exactness_lstm.compare(3, 4, 6, 0)
+    failed = _failed(_results() | wrong)
+    self.assertLen(failed, 1)
+    self.assertIn(("used here", "Flax's")[whose], failed[0])
 
   def test_draws(self):
     self.assertLen(exactness.STUDY.plot(_results()).axes, 2)
