@@ -57,14 +57,15 @@ def _separability(results):
   )
   yield study.Claim(
     "S2-xor",
-    "XOR and its negation are linearly separable: how many of the two.",
+    "Neither XOR nor its negation is linearly separable: how many of the two "
+    "are.",
     f"{minsky}; by linear programming",
     0,
     float(is_[0, 1, 1, 0]) + float(is_[1, 0, 0, 1]),
   )
   yield study.Claim(
     "S2-xor",
-    "AND, OR and NAND are: how many of the three.",
+    "AND, OR and NAND are linearly separable: how many of the three.",
     f"{minsky}; by linear programming",
     3,
     float(sum([is_[0, 0, 0, 1], is_[0, 1, 1, 1], is_[1, 1, 1, 0]])),

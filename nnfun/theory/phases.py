@@ -19,7 +19,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from nnfun import activations, base
-from nnfun.theory import mean_field
+from nnfun.theory import mean_field, quadrature
 
 Activation = activations.Activation
 Kinks = Sequence[float]
@@ -48,8 +48,11 @@ def fixed_variance(
   Returns:
     A scalar; NaN if the root found is unstable or there is none, as when the
     variance grows without bound (ReLU, sigma_w^2 > 2).
+
+  Raises:
+    ValueError: if sigma_w or sigma_b is not a scalar.
   """
-  sigma_w, sigma_b = _floating(sigma_w, sigma_b)
+  sigma_w, sigma_b = _scalars(sigma_w=sigma_w, sigma_b=sigma_b)
 
   def excess(q):
     return (
@@ -88,8 +91,11 @@ def fixed_correlation(
 
   Returns:
     The stable fixed point, a scalar in [0, 1].
+
+  Raises:
+    ValueError: if q, sigma_w or sigma_b is not a scalar.
   """
-  q, sigma_w, sigma_b = _floating(q, sigma_w, sigma_b)
+  q, sigma_w, sigma_b = _scalars(q=q, sigma_w=sigma_w, sigma_b=sigma_b)
 
   def excess(c):
     return (
@@ -122,8 +128,11 @@ def depth_scale_q(
 
   Returns:
     xi_q in layers, a scalar.
+
+  Raises:
+    ValueError: if q or sigma_w is not a scalar.
   """
-  q, sigma_w, zero = _floating(q, sigma_w, 0)
+  q, sigma_w, zero = _scalars(q=q, sigma_w=sigma_w, zero=0)
   slope = jax.grad(
     lambda q: mean_field.variance_map(activation, q, sigma_w, zero, kinks=kinks)
   )
@@ -154,6 +163,9 @@ def depth_scale_c(
 
   Returns:
     xi_c in layers, a scalar.
+
+  Raises:
+    ValueError: if q or c is not a scalar.
   """
   return -1 / jnp.log(mean_field.chi(activation, c, q, sigma_w, kinks=kinks))
 
@@ -173,6 +185,9 @@ def critical_point(
   Returns:
     sigma_w^2 and sigma_b^2, scalars. A negative sigma_b^2 says that no critical
     network settles there.
+
+  Raises:
+    ValueError: if q is not a scalar.
   """
   one, zero = jnp.ones([]), jnp.zeros([])
   variance_w = 1 / mean_field.chi_1(activation, q, one, kinks=kinks)
@@ -195,8 +210,11 @@ def critical_sigma_w(
   Returns:
     sigma_w with chi_1 = 1 at q*; NaN if there is none, as for ReLU, which is
     critical at sigma_b = 0 alone. Differentiable.
+
+  Raises:
+    ValueError: if sigma_b is not a scalar.
   """
-  (sigma_b,) = _floating(sigma_b)
+  (sigma_b,) = _scalars(sigma_b=sigma_b)
 
   def excess(q):
     variance_b = critical_point(activation, q, kinks=kinks)[1]
@@ -241,5 +259,7 @@ def _precision(x):
   return jnp.sqrt(jnp.finfo(x.dtype).eps)
 
 
-def _floating(*values):
-  return tuple(jnp.asarray(v, jnp.result_type(float)) for v in values)
+def _scalars(**values):
+  for name, value in values.items():
+    quadrature.check_scalar(name, value)
+  return tuple(jnp.asarray(v, jnp.result_type(float)) for v in values.values())

@@ -47,7 +47,7 @@ def gaussian_nodes(
   Raises:
     ValueError: if q is not a scalar.
   """
-  _check_scalar("q", q)
+  check_scalar("q", q)
   q = _floating(q)
   scale = _sqrt(q)
   z, weights = _rule(_breaks(kinks) / _or_one(scale))
@@ -115,8 +115,8 @@ def gaussian_pair_mean(
     Price, A useful theorem for nonlinear devices having Gaussian inputs, 1958,
     https://doi.org/10.1109/TIT.1958.1057444
   """
-  _check_scalar("q", q)
-  _check_scalar("c", c)
+  check_scalar("q", q)
+  check_scalar("c", c)
   q, c = _floating(q), _floating(c)
   if slope_fn is None:
     return _pair_mean(fn, tuple(kinks), q, c)
@@ -191,7 +191,16 @@ def _or_one(x):
   return jnp.where(x > 0, x, 1)
 
 
-def _check_scalar(name, x):
+def check_scalar(name: str, x: base.Array) -> None:
+  """Checks that a setting is one number; `jax.vmap` takes many.
+
+  Args:
+    name: what to call it.
+    x: the value.
+
+  Raises:
+    ValueError: if it has axes.
+  """
   if jnp.ndim(x):
     raise ValueError(
       f"expected a scalar {name}, got shape {list(jnp.shape(x))}"

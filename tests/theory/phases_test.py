@@ -183,5 +183,26 @@ class PiecewiseLinearTest(parameterized.TestCase):
     np.testing.assert_allclose(q, 0, atol=1e-6)
 
 
+class ErrorsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("sigma_w", lambda v: phases.fixed_variance(TANH, v, 1.0)),
+    ("sigma_b", lambda v: phases.fixed_variance(TANH, 1.0, v)),
+    ("q", lambda v: phases.fixed_correlation(TANH, v, 1.0, 1.0)),
+    ("sigma_w", lambda v: phases.fixed_correlation(TANH, 1.0, v, 1.0)),
+    ("sigma_b", lambda v: phases.fixed_correlation(TANH, 1.0, 1.0, v)),
+    ("q", lambda v: phases.depth_scale_q(TANH, v, 1.0)),
+    ("sigma_w", lambda v: phases.depth_scale_q(TANH, 1.0, v)),
+    ("c", lambda v: phases.depth_scale_c(TANH, v, 1.0, 1.0)),
+    ("q", lambda v: phases.depth_scale_c(TANH, 1.0, v, 1.0)),
+    ("q", lambda v: phases.critical_point(TANH, v)),
+    ("sigma_b", lambda v: phases.critical_sigma_w(TANH, v)),
+  )
+  def test_several_numbers_for_one(self, name, call):
+    with self.assertRaisesRegex(
+      ValueError, rf"expected a scalar {name}, got shape \[2\]"
+    ):
+      call(np.ones(2))
+
+
 if __name__ == "__main__":
   absltest.main()
