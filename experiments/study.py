@@ -14,6 +14,9 @@ import numpy as np
 from matplotlib import figure as mpl_figure
 
 Results = Mapping[str, np.ndarray]
+# The interval of what must be more than zero. An interval includes its ends,
+# and something compared with itself differs by exactly 0.
+POSITIVE = (float(np.finfo(np.float64).tiny), math.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,6 +188,8 @@ def format_expected(record: Mapping[str, Any]) -> str:
   low, high = expected
   if low is None:
     return "any number" if high is None else f"≤ {format_number(high)}"
+  if high is None and low == POSITIVE[0]:
+    return "> 0"
   if high is None:
     return f"≥ {format_number(low)}"
   return f"{format_number(low)} … {format_number(high)}"

@@ -257,6 +257,6 @@ def _training(results):
     "lead in accuracy over another sigma_w, in standard errors.",
     _SCHOENHOLZ + ", abstract: deep networks may be trained only "
     '"sufficiently close to criticality"',
-    (0.0, np.inf),
+    study.POSITIVE,
     float(np.min(gap / np.maximum(error, 1e-3))),
   )

@@ -153,7 +153,7 @@ def _more(results, statement, source, more, less):
   return _lstm_claim(
     f"{statement} At lag {needed}, in powers of ten, less two standard errors.",
     source,
-    (0.0, np.inf),
+    study.POSITIVE,
     mean - 2 * error,
   )
 
@@ -176,14 +176,18 @@ def _reach(results):
     ("start", "tanh, orthogonal"),
     ("start", "LSTM, bias 0"),
   )
-  yield _more(
-    results,
-    "Training opens the gates of the LSTM without forget bias: it keeps more "
-    "than at the start.",
-    _SIKDAR,
-    ("trained", "LSTM, bias 0"),
-    ("start", "LSTM, bias 0"),
-  )
+  for name, which in (
+    ("LSTM, bias 0", "LSTM without forget bias"),
+    ("GRU", "GRU"),
+  ):
+    yield _more(
+      results,
+      f"Training opens the gates of the {which}: it keeps more than at the "
+      "start.",
+      _SIKDAR,
+      ("trained", name),
+      ("start", name),
+    )
   yield _more(
     results,
     "After training an LSTM with forget bias 3 keeps more than an orthogonal "

@@ -74,7 +74,7 @@ def _temporal_order(results):
       f"sequences misclassified, averaged over {budget:,} updates (difference "
       "of runs from the same start, less two standard errors).",
       source,
-      (0.0, np.inf),
+      study.POSITIVE,
       mean - 2 * error,
     )
 

@@ -192,7 +192,7 @@ def _too_short(results, d, setting):
     f"Training the recurrence with a window of {t1 - 1} steps is worse than "
     f"not training it (difference, less two standard errors): {setting}.",
     f"theory: no input in the window is related to the target; {_MARSCHALL}",
-    (0.0, np.inf),
+    study.POSITIVE,
     _less_two_errors(losses - of(results, "losses", FROZEN)[d, -1]),
   )
   # A tenth of the training against the best block: no minimum of noise rises

@@ -12,7 +12,6 @@ from experiments.textbook import backpropagation_theory as theory
 _KENT = "Kent, Introduction to deep learning (slides), "
 _LOSSES = _KENT + "Typical loss functions"
 _XOR = "Chapter 1, Introduction: 1.1 Neural networks (lecture notes), section "
-_INFINITE = (0.0, np.inf)
 
 
 def all_claims(results: study.Results) -> list[study.Claim]:
@@ -119,7 +118,7 @@ def _batch_sizes(results):
       "updates: log of the ratio of training losses, less four standard "
       "errors.",
       methods,
-      _INFINITE,
+      study.POSITIVE,
       lower(np.log(train[i + 1, :, early] / train[i, :, early])),
     )
   yield study.Claim(
@@ -127,7 +126,7 @@ def _batch_sizes(results):
     "Too few epochs lead to poor accuracy: what mini-batches gain, held out, "
     "from the first epoch to the last, less four standard errors.",
     _XOR + "1.4 (epochs, overfitting)",
-    _INFINITE,
+    study.POSITIVE,
     lower(accuracy[1, :, -1] - accuracy[1, :, 1]),
   )
   sgd, seeds = held_out[0], np.arange(held_out.shape[1])
@@ -138,7 +137,7 @@ def _batch_sizes(results):
     "logarithms, SGD's held-out loss ends above its least, less four standard "
     "errors.",
     _XOR + "1.4 (epochs, overfitting)",
-    _INFINITE,
+    study.POSITIVE,
     lower(np.log(sgd[:, -1] / sgd[seeds, best])),
     note=f"Least at epoch {np.median(best):.0f} (median). Accuracy, held out, "
     f"is {np.mean(accuracy[0, seeds, best]):.3f} there and "
@@ -150,7 +149,7 @@ def _batch_sizes(results):
     "While the training loss goes on falling: by which factor, in logarithms, "
     "from there to the end, less four standard errors.",
     _KENT + "Training an MLP; overfitting as in " + _XOR + "1.4",
-    _INFINITE,
+    study.POSITIVE,
     lower(np.log(train[0, seeds, best] / train[0, :, -1])),
   )
 

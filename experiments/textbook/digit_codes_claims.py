@@ -297,7 +297,7 @@ def _claims_harder(results):
         "recognises less of the test images than the designed layer behind ten "
         "outputs; difference of accuracies less two standard errors.",
         f"{_SHEET}{number}, which asks",
-        (0.0, np.inf),
+        study.POSITIVE,
         float(lead - 2 * spread),
         note=f"Difference {lead:.4f}, standard error {spread:.4f}.",
       )
@@ -331,7 +331,7 @@ def _claims_smaller(results):
         f"and the designed layer, change of the {measure} when the hidden "
         "layer is halved (slope over all sizes) less two standard errors.",
         f"{_SHEET}.1 and .3, which ask",
-        (0.0, np.inf),
+        study.POSITIVE,
         float(mean - 2 * error),
         note=f"Slope {mean:.4f}, standard error {error:.4f}.{note}",
       )

@@ -150,7 +150,7 @@ def _narrow(results):
     "fraction than softmax regression (paired difference less two standard "
     "errors).",
     source,
-    (0.0, np.inf),
+    study.POSITIVE,
     float(extra.mean() - 2 * extra.std(ddof=1) / extra.size**0.5),
   )
   for model, count, expected in zip(

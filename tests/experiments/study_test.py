@@ -93,9 +93,15 @@ class FormatTest(parameterized.TestCase):
   def test_number(self, value, want):
     self.assertEqual(study.format_number(value), want)
 
+  @parameterized.parameters((0.0, False), (1e-300, True), (-1e-300, False))
+  def test_nothing_is_not_positive(self, measured, holds):
+    claim = study.Claim("P1", "More.", "theory", study.POSITIVE, measured)
+    self.assertEqual(claim.holds, holds)
+
   @parameterized.parameters(
     (4.0, "4"),
     ([4.0, None], "≥ 4"),
+    ([study.POSITIVE[0], None], "> 0"),
     ([None, 0.1], "≤ 0.1"),
     ([0.1, 0.2], "0.1 … 0.2"),
     ([None, None], "any number"),

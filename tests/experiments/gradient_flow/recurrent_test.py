@@ -152,6 +152,18 @@ class RunTest(parameterized.TestCase):
     found = [c.measured for c in claims if "No gradient exceeds" in c.statement]
     np.testing.assert_allclose(found, [0.5, 0.5], rtol=1e-9)
 
+  @parameterized.parameters("LSTM, bias 0", "GRU")
+  def test_gates_open_only_if_training_opens_them(self, name):
+    part = f"opens the gates of the {name.split(',')[0]}"
+    lags = _small()["lags"].copy()
+    index = list(networks.NETWORKS).index(name)
+    fades = 0.9 ** np.arange(lags.shape[-1])
+    for trained, expected in ((fades, 1), (np.sqrt(fades), 0)):
+      lags[:, index] = fades
+      lags[1, index] = trained
+      failed = _failed(_broken(lags=lags))
+      self.assertLen([s for s in failed if part in s], expected)
+
   def test_forget_bias_is_not_interchangeable(self):
     failed = _failed(_broken(cut=_small()["cut"][::-1]))
     self.assertLen([s for s in failed if "gates read nothing" in s], 2)

@@ -169,7 +169,7 @@ class RunTest(parameterized.TestCase):
     ("zero_hidden", lambda v: v + 0.1, "stuck at 1/2"),
     ("zero_outputs", lambda v: 0 * v, "leaves out"),
     ("logistic_gap", lambda v: v + 1e-3, "logistic regression"),
-    ("separable", np.ones_like, "XOR and its negation"),
+    ("separable", np.ones_like, "XOR nor its negation"),
     ("farkas", lambda v: v + 1, "signed sum"),
     ("xor_right", lambda v: 0 * v + 3, "trained 2-2-1"),
     ("accuracy", lambda v: 0 * v + 0.75, "Networks of ReLUs"),
