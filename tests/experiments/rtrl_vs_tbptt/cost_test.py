@@ -52,14 +52,15 @@ class CostTest(parameterized.TestCase):
     cost.STUDY.plot(results)
 
   def test_state_bytes_are_counted(self):
-    """Textbook: h, J of n (n + 3) parameters for n states, and a counter."""
+    """Textbook: h, J of n (n + 3) parameters for n states, counter and flag."""
     textbook, diagonal = (
       cost.METHODS[cost_claims.NAMES[i]]
       for i in (cost_claims.TEXTBOOK, cost_claims.DIAGONAL)
     )
     for n in (4, 8):
       self.assertEqual(
-        cost.state_bytes(textbook, n, _CONFIG), 4 * (n + n * n * (n + 3) + 1)
+        cost.state_bytes(textbook, n, _CONFIG),
+        4 * (n + n * n * (n + 3) + 1) + 1,
       )
       # IndRNN: two input weights, u and b for each unit, one state each.
       self.assertEqual(cost.state_bytes(diagonal, n, _CONFIG), 4 * (n + 4 * n))
