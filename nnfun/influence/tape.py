@@ -300,10 +300,14 @@ def _affine(
 
     def body(carry, u, entry):
       cotangents, kept = carry
-      kept = lax.dynamic_update_index_in_dim(kept, cotangents, u, 0)
+      kept = lax.dynamic_update_index_in_dim(kept, cotangents, u, 1)
       return cotangents @ entry.transition, kept
 
-    kept = jnp.zeros((num_entries, *cotangents.shape), cotangents.dtype)
+    # [N, F, S]: `contract` is then a product for each of the N.
+    num_cotangents, num_states = cotangents.shape
+    kept = jnp.zeros(
+      (num_cotangents, num_entries, num_states), cotangents.dtype
+    )
     unroll = _UNROLL if num_entries >= _UNROLL else 1
     cotangents, kept = _go_back(
       entries, last, count, (cotangents, kept), body, unroll
@@ -316,12 +320,14 @@ def _affine(
       _, pull = jax.vjp(lambda *a: activate(state_tm1, *a), *preactivation)
       return list(jax.vmap(pull)(cotangents))
 
-    deltas = jax.vmap(deltas_of)(kept, entries.state_tm1, entries.preactivation)
-    return cotangents, [jnp.where(in_use[:, None, None], d, 0) for d in deltas]
+    deltas = jax.vmap(deltas_of, in_axes=(1, 0, 0), out_axes=1)(
+      kept, entries.state_tm1, entries.preactivation
+    )
+    return cotangents, [jnp.where(in_use[:, None], d, 0) for d in deltas]
 
   def contract(entries, deltas):
     return [
-      jnp.tensordot(d, z, (0, 0))
+      jnp.einsum("nur,uz->nrz", d, z)
       for d, z in zip(deltas, entries.features, strict=True)
     ]
 
