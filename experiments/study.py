@@ -15,7 +15,7 @@ from matplotlib import figure as mpl_figure
 
 Results = Mapping[str, np.ndarray]
 # The interval of what must be more than zero. An interval includes its ends,
-# and something compared with itself differs by exactly 0.
+# and something compared with itself differs by exactly 0. Takes no tolerance.
 POSITIVE = (float(np.finfo(np.float64).tiny), math.inf)
 
 
@@ -55,6 +55,11 @@ class Claim:
       raise ValueError(
         f"Claim {self.id}: tolerance must be finite and >= 0, got"
         f" {self.tolerance}."
+      )
+    if self.expected == POSITIVE and self.tolerance:
+      raise ValueError(
+        f"Claim {self.id}: expected no tolerance where nothing is not enough,"
+        f" got {self.tolerance}."
       )
 
   @property

@@ -210,7 +210,7 @@ def _one_ray(results):
     "Dying ReLU happens in deeper networks: the least increase of the share "
     "born dead from one layer to the next, narrowest network.",
     _KENT,
-    (0.0, math.inf),
+    study.POSITIVE,
     float(np.min(rises[np.argmin(results["widths"]), 1:])),
     note="After the first layer, where one of the two rays always passes.",
   )

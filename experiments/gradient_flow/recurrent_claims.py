@@ -177,14 +177,13 @@ def _reach(results):
     ("start", "LSTM, bias 0"),
   )
   for name, which in (
-    ("LSTM, bias 0", "LSTM without forget bias"),
-    ("GRU", "GRU"),
+    ("LSTM, bias 0", "an LSTM without forget bias"),
+    ("GRU", "a GRU"),
   ):
     yield _more(
       results,
-      f"Training opens the gates of the {which}: it keeps more than at the "
-      "start.",
-      _SIKDAR,
+      f"After training, {which} keeps more of the gradient than at the start.",
+      "expected by us: what the task needs to be kept, gates can keep",
       ("trained", name),
       ("start", name),
     )

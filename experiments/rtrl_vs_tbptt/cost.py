@@ -126,9 +126,9 @@ def program(
     config: the settings.
 
   Returns:
-    (params, xs, ys) -> the state after T steps, and its arguments. Of the
-    past, the state holds the influence, and nothing else is returned: what the
-    compiled function needs besides is the method's own.
+    (state, xs, ys) -> the state after T steps, and its arguments at the start.
+    Of the past, the state holds the influence, and nothing else is returned:
+    what the compiled function needs besides is the method's own.
   """
   cell = method.cell(num_units)
   keys = jax.random.split(jax.random.key(config.seed), 4)
@@ -140,17 +140,17 @@ def program(
   def loss_fn(params, h_t, y_t):
     return 0.5 * jnp.sum((params["readout"] @ h_t - y_t) ** 2)
 
-  def train(params, xs, ys):
-    estimator, optimizer = method.estimator(cell, loss_fn), optax.sgd(1e-3)
-    segment = method.segment(num_units, num_steps, config)
-    key = jax.random.key(0)  # None of the estimators is random.
-    state = nf.training.stream_init(estimator, optimizer, params, key)
-    state, _ = nf.training.train_stream(
-      estimator, optimizer, state, xs, ys, segment=segment
-    )
-    return state
+  estimator, optimizer = method.estimator(cell, loss_fn), optax.sgd(1e-3)
+  segment = method.segment(num_units, num_steps, config)
+  key = jax.random.key(0)  # None of the estimators is random.
 
-  return train, (params, xs, ys)
+  def train(state, xs, ys):
+    return nf.training.train_stream(
+      estimator, optimizer, state, xs, ys, segment=segment
+    )[0]
+
+  state = nf.training.stream_init(estimator, optimizer, params, key)
+  return train, (state, xs, ys)
 
 
 def state_bytes(method: Method, num_units: int, config: Config) -> int:
@@ -220,13 +220,16 @@ def _measure(
 ) -> tuple[list[float], list[int]]:
   """Returns the microseconds and temporary bytes of a run of every method.
 
-  The methods take turns, so that a busy machine slows all of them.
+  The methods take turns, so that a busy machine slows all of them. What is
+  timed goes on where a first run ended: until its first flush lazy RTRL has no
+  J to read or to multiply, and would seem too fast where T is few times F.
   """
   compiled, best = [], [math.inf] * len(METHODS)
   for method, n, T in zip(METHODS.values(), units, lengths, strict=True):
-    function, args = program(method, int(n), T, config)
-    compiled.append((jax.jit(function).lower(*args).compile(), args))
-    jax.block_until_ready(compiled[-1][0](*args))
+    function, (state, *episode) = program(method, int(n), T, config)
+    function = jax.jit(function).lower(state, *episode).compile()
+    compiled.append((function, (function(state, *episode), *episode)))
+    jax.block_until_ready(compiled[-1][1])
   for _ in range(config.num_rounds):
     for i, (function, args) in enumerate(compiled):
       begin = time.perf_counter()

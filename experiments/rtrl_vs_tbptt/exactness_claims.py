@@ -159,11 +159,11 @@ def _truncated(results):
     )
   yield _claim(
     "Of the same length a rolling window is the better truncation, for every "
-    "loss reaches back as far: the error of BPTT(K, K) over that of BPTT(1, K) "
+    "loss reaches back as far: the error of BPTT(K, K) less that of BPTT(1, K) "
     "at half the sequence.",
     _ROLLING,
-    (1.0, np.inf),
-    float(errors[-2] / rolling[-2]),
+    study.POSITIVE,
+    float(errors[-2] - rolling[-2]),
   )
   if results["cell"][0] == "vanilla":
     factor = (rolling[-2] / rolling[0]) ** (1 / (windows[-2] - windows[0]))
@@ -217,17 +217,11 @@ def _lstm(results):
       float(error),
       rounding(results, "float64"),
     )
-  printed, transposed = results["lstm_defined"]
   yield _lstm_claim(
     "Erratum: the source prints W_r and W_l in R^(p x d) for inputs in R^p; "
-    "with p and d unequal, how many of the two products with x_t exist.",
+    "with p and d unequal, how many of the two products with x_t exist. All "
+    "are in R^(d x p) where the equations hold above.",
     _NOTES,
     0.0,
-    float(printed),
-  )
-  yield _lstm_claim(
-    "With W_r and W_l in R^(d x p) both exist.",
-    _NOTES,
-    2.0,
-    float(transposed),
+    float(results["lstm_printed_defined"]),
   )

@@ -19,7 +19,9 @@ import nnfun as nf
 _NAMES = "rlsf"  # The layers of rem, ltm', save and focus.
 
 
-def compare(num_inputs: int, num_units: int, num_steps: int, seed: int) -> dict:
+def compare(
+  num_inputs: int, num_units: int, num_steps: int, seed: int
+) -> dict[str, np.ndarray]:
   """Runs the equations, the library's cell and Flax's on the same numbers.
 
   Args:
@@ -30,10 +32,17 @@ def compare(num_inputs: int, num_units: int, num_steps: int, seed: int) -> dict:
 
   Returns:
     `lstm_error` [2], the largest difference in (ltm, wm) over the steps from
-    the library's cell and from Flax's; `lstm_defined` [2], of the two input
-    matrices whose shape the text gives, how many can be multiplied with x_t if
-    they are p x d, as it prints, and if they are d x p.
+    the library's cell and from Flax's; `lstm_printed_defined`, of the two
+    input matrices whose shape the text gives, how many can be multiplied with
+    x_t if they are p x d, as it prints.
+
+  Raises:
+    ValueError: if p = d, where both shapes are the same.
   """
+  if num_inputs == num_units:
+    raise ValueError(
+      f"expected p and d to differ, got {num_inputs} inputs and units"
+    )
   rng = np.random.default_rng(seed)
   w = {name: rng.normal(size=(num_units, num_inputs)) for name in _NAMES}
   u = {name: rng.normal(size=(num_units, num_units)) for name in _NAMES}
@@ -44,9 +53,7 @@ def compare(num_inputs: int, num_units: int, num_steps: int, seed: int) -> dict:
     states = (_library(w, u, b, xs), _flax(w, u, b, xs))
   return {
     "lstm_error": np.array([np.max(np.abs(s - expected)) for s in states]),
-    "lstm_defined": np.array(
-      [_count_defined(w, xs[0], printed) for printed in (True, False)]
-    ),
+    "lstm_printed_defined": np.array(_count_defined(w, xs[0])),
   }
 
 
@@ -90,12 +97,12 @@ def _flax(w, u, b, xs):
   return np.array(states)
 
 
-def _count_defined(w, x_t, printed):
-  """Tries the products of the two matrices whose shape the text gives."""
+def _count_defined(w, x_t):
+  """Tries the two products whose matrices the text gives a shape, p x d."""
   count = 0
   for name in "rl":
     try:
-      np.matmul(w[name].T if printed else w[name], x_t)
+      np.matmul(w[name].T, x_t)
     except ValueError:
       continue
     count += 1

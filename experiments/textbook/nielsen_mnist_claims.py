@@ -191,7 +191,7 @@ def _stuck(results):
     "units are better than 30 with the quadratic cost (lower end of the 95 % "
     "confidence interval of the difference of the means, by Welch).",
     settings_lib.CHAPTER_1,
-    (0, math.inf),
+    study.POSITIVE,
     low,
     note=f"{len(values[0])} and {len(values[1])} networks.",
   )
@@ -248,7 +248,7 @@ def _better(results, names, statement, source, reason=""):
     f"{statement} ({_EPOCHS[names[-1]]}; lower end of the 95 % confidence "
     "interval of the mean difference).",
     source,
-    (0, math.inf),
+    study.POSITIVE,
     mean - error,
     note=" ".join(filter(None, parts)),
   )

@@ -17,12 +17,12 @@ from nnfun.influence import tape as tape_lib
 
 
 class DenseInfluence(NamedTuple):
-  """J at the last flush, and the steps since."""
+  """J at the last flush, and the steps since. If F = 1 there are none: None."""
 
   jacobian: base.PyTree  # d s / d params, leaves [S, ...]
-  entries: base.PyTree  # the tape, leaves [F, ...]; None if F = 1
-  count: jax.Array  # entries in use, from index 0  []
-  flushed: jax.Array  # whether J was written; until then J = 0 is not read  []
+  entries: base.PyTree  # the tape, leaves [F, ...]
+  count: jax.Array | None  # entries in use, from index 0  []
+  flushed: jax.Array | None  # if not, J = 0 and is not read  []
 
 
 def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
@@ -32,8 +32,8 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
   step of the textbook recursion (F = 1) costs 2 S^2 P flops, S ~ n, P ~ n^2:
   O(n^4). The lazy one costs 2 S^2 P / F for the product, 2 S P for reading J
   and 2 S P for the tape's share of J (each a pass over J), and F S^2 for the
-  tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so an
-  episode of at most F steps never pays for it. The numbers are the same up to
+  tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so F
+  steps in shorter segments never pay for it. The numbers are the same up to
   rounding, also when the parameters change at every step, for each entry is
   linearised at the parameters of its own step.
 
@@ -44,8 +44,9 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     flush_every: F, how many steps are put off at most.
 
   Returns:
-    The influence; memory S P + F times an entry of `tape.blank`, and twice
-    S P more while J is multiplied.
+    The influence; memory S P + F times an entry of `tape.blank`. While J is
+    multiplied by F steps, or by a segment of K >= F, twice S P more and for an
+    `AffineCell` F S (S + R) or K S (S + R).
 
   Raises:
     ValueError: if `flush_every` is not a positive integer.
@@ -66,12 +67,12 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     del key
     state = base.initial_state(cell, params)
     num_states = flatten_util.ravel_pytree(state)[0].size
-    entries = None
-    if flush_every > 1:
-      entries = tape_lib.blank(cell, params, flush_every)
+    jacobian = tape_lib.zero_influence(params, num_states)
+    if flush_every == 1:
+      return DenseInfluence(jacobian, None, None, None)
     return DenseInfluence(
-      tape_lib.zero_influence(params, num_states),
-      entries,
+      jacobian,
+      tape_lib.blank(cell, params, flush_every),
       jnp.zeros([], jnp.int32),
       jnp.zeros([], bool),
     )
@@ -81,10 +82,10 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     tape = tape_lib.for_cell(cell, state_0, xs, stored=flush_every > 1)
     new = tape.record(params, state_0, xs)
     jacobian, entries, count, flushed = influence
+    tape_lib.check_room(entries, flush_every, "flush_every")
     if flush_every == 1:
       after = _absorb(tape, new, num_steps, jacobian)
       return influence._replace(jacobian=after), _pull(jacobian)
-    tape_lib.check_room(entries, flush_every, "flush_every")
     fits = num_steps < flush_every
     full = count + num_steps > flush_every if fits else count > 0
 
@@ -124,16 +125,16 @@ def _pull_through(tape, entries, count, jacobian, flushed):
   """Returns lambda -> lambda^T J through the first `count` entries and J."""
 
   def pull(cotangent):
-    flat = flatten_util.ravel_pytree(cotangent)[0]
-    rows, deltas = tape.backpropagate(entries, count - 1, count, flat[None])
-    grads = [g[0] for g in tape.contract(entries, deltas)]
+    flat, grads = tape_lib.pull_through(
+      tape, entries, count - 1, count, cotangent
+    )
     grads = jax.tree.structure(jacobian).unflatten(grads)
 
     def add_rest(carry):
       grads, flat = carry
       return optax.tree.add(grads, tape_lib.multiply(flat, jacobian)), flat
 
-    return _if(flushed, add_rest, (grads, rows[0]))[0]
+    return _if(flushed, add_rest, (grads, flat))[0]
 
   return pull
 

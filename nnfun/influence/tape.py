@@ -16,9 +16,9 @@ from jax import numpy as jnp
 
 from nnfun import base
 
-# Entries gone through in one turn of a loop. A turn costs as much as a small
-# product, and the slices of one turn are fetched side by side; 8 is faster than
-# 4 or 16 at n = 128 on a CPU.
+# Entries gone through in one turn of a loop, where a step is one small product:
+# a turn costs as much, and the slices of one turn are fetched side by side. 8
+# is faster than 4 or 16 at n = 64 and 128 on a CPU.
 _UNROLL = 8
 
 
@@ -48,10 +48,10 @@ class BackpropagateFn(Protocol):
       entries: the tape, leaves [F, ...].
       last: index of the newest entry to use; older ones precede it, cyclically.
       count: how many entries to use, at most F.
-      cotangents: N times d loss / d s after the newest entry, flat [N, S].
+      cotangents: N of d loss / d s after the newest entry, flat [N, S].
 
     Returns:
-      N times d loss / d s before the oldest entry [N, S], and what `contract`
+      Those of d loss / d s before the oldest entry [N, S], and what `contract`
       makes the gradients from.
     """
     ...
@@ -173,6 +173,31 @@ def check_room(entries: base.PyTree, num_entries: int, name: str) -> None:
       f"expected a state made by an estimator of the same {name}, with room "
       f"for {num_entries} steps, got room for {room}"
     )
+
+
+def pull_through(
+  tape: Tape,
+  entries: base.PyTree,
+  last: jax.Array | int,
+  count: jax.Array | int,
+  cotangent: base.State,
+) -> tuple[jax.Array, list[jax.Array]]:
+  """Returns lambda_s and sum_u lambda_u^T I_u for one cotangent.
+
+  Args:
+    tape: what can be done with the entries.
+    entries: leaves [F, ...].
+    last: index of the newest entry to use.
+    count: how many entries to use.
+    cotangent: d loss / d state after the newest entry.
+
+  Returns:
+    d loss / d s before the oldest entry, flat [S], and the gradient, a leaf
+    for each of the params.
+  """
+  flat = flatten_util.ravel_pytree(cotangent)[0]
+  rows, deltas = tape.backpropagate(entries, last, count, flat[None])
+  return rows[0], [g[0] for g in tape.contract(entries, deltas)]
 
 
 def zero_influence(params: base.Params, num_states: int) -> base.PyTree:
@@ -314,8 +339,8 @@ def _affine(
     )
     in_use = (last - jnp.arange(num_entries)) % num_entries < count
 
-    # All entries at once. Those not in use may hold a point where `activate`
-    # has no derivative: 0 times infinity.
+    # All entries at once. Of those not in use the cotangent is 0, but an empty
+    # one may hold a point where `activate` has no derivative: 0 times infinity.
     def deltas_of(cotangents, state_tm1, preactivation):
       _, pull = jax.vjp(lambda *a: activate(state_tm1, *a), *preactivation)
       return list(jax.vmap(pull)(cotangents))

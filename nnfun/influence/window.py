@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax
-from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base
@@ -54,11 +53,9 @@ def window(cell: base.Cell, *, length: int) -> base.Influence:
     )
 
     def pull(cotangent):
-      flat = flatten_util.ravel_pytree(cotangent)[0]
-      _, deltas = tape.backpropagate(
-        entries, count - 1, jnp.minimum(count, length), flat[None]
+      _, grads = tape_lib.pull_through(
+        tape, entries, count - 1, jnp.minimum(count, length), cotangent
       )
-      grads = [g[0] for g in tape.contract(entries, deltas)]
       return jax.tree.structure(params).unflatten(grads)
 
     # Bounded, so that an endless stream does not overflow the counter.

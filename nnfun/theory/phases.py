@@ -132,7 +132,8 @@ def depth_scale_q(
   Raises:
     ValueError: if q or sigma_w is not a scalar.
   """
-  q, sigma_w, zero = _scalars(q=q, sigma_w=sigma_w, zero=0)
+  q, sigma_w = _scalars(q=q, sigma_w=sigma_w)
+  zero = jnp.zeros_like(q)
   slope = jax.grad(
     lambda q: mean_field.variance_map(activation, q, sigma_w, zero, kinks=kinks)
   )
@@ -165,8 +166,9 @@ def depth_scale_c(
     xi_c in layers, a scalar.
 
   Raises:
-    ValueError: if q or c is not a scalar.
+    ValueError: if c, q or sigma_w is not a scalar.
   """
+  c, q, sigma_w = _scalars(c=c, q=q, sigma_w=sigma_w)
   return -1 / jnp.log(mean_field.chi(activation, c, q, sigma_w, kinks=kinks))
 
 

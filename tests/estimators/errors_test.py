@@ -90,6 +90,7 @@ class ErrorsTest(parameterized.TestCase):
     for make, sizes in (
       (lambda f: nf.estimators.rtrl(cell, loss_fn, flush_every=f), (2, 6)),
       (lambda f: nf.estimators.rtrl(cell, loss_fn, flush_every=f), (1, 4)),
+      (lambda f: nf.estimators.rtrl(cell, loss_fn, flush_every=f), (4, 1)),
       (lambda w: nf.estimators.rolling_bptt(cell, loss_fn, window=w), (4, 9)),
     ):
       state = make(sizes[0]).init(params, jax.random.key(0))

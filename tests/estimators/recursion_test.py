@@ -71,13 +71,15 @@ class RecursionTest(parameterized.TestCase):
   def test_lazy_rtrl_which_never_flushes(self):
     self._check("lstm", lambda *args: nf.estimators.rtrl(*args, flush_every=50))
 
-  def test_tapes_longer_than_a_turn_of_their_loop(self):
+  def test_lazy_rtrl_with_a_tape_longer_than_a_turn_of_its_loop(self):
     """Of up to 11 entries 8 are gone through at once, the others singly."""
     self._check(
       "gru",
       lambda *args: nf.estimators.rtrl(*args, flush_every=11),
       num_steps=24,
     )
+
+  def test_rolling_bptt_with_a_tape_longer_than_a_turn_of_its_loop(self):
     self._check(
       "vanilla",
       lambda *args: nf.estimators.rolling_bptt(*args, window=11),

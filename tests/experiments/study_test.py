@@ -98,6 +98,10 @@ class FormatTest(parameterized.TestCase):
     claim = study.Claim("P1", "More.", "theory", study.POSITIVE, measured)
     self.assertEqual(claim.holds, holds)
 
+  def test_positive_takes_no_tolerance(self):
+    with self.assertRaisesRegex(ValueError, "expected no tolerance .* got 0.1"):
+      study.Claim("P1", "More.", "theory", study.POSITIVE, 1.0, 0.1)
+
   @parameterized.parameters(
     (4.0, "4"),
     ([4.0, None], "≥ 4"),

@@ -22,10 +22,11 @@ class BenchTest(absltest.TestCase):
   def test_times_every_function(self):
     best = bench.best_microseconds(
       {
-        "short": (lambda x: x + 1, (np.zeros(10),)),
+        "short": (lambda x: x + 1, (np.zeros(10),), 1),
         "long": (
           lambda x: jax.lax.fori_loop(0, 3000, lambda i, y: y @ x, x),
           (np.eye(64),),
+          1,
         ),
       },
       num_rounds=3,

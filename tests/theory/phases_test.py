@@ -194,6 +194,7 @@ class ErrorsTest(parameterized.TestCase):
     ("sigma_w", lambda v: phases.depth_scale_q(TANH, 1.0, v)),
     ("c", lambda v: phases.depth_scale_c(TANH, v, 1.0, 1.0)),
     ("q", lambda v: phases.depth_scale_c(TANH, 1.0, v, 1.0)),
+    ("sigma_w", lambda v: phases.depth_scale_c(TANH, 1.0, 1.0, v)),
     ("q", lambda v: phases.critical_point(TANH, v)),
     ("sigma_b", lambda v: phases.critical_sigma_w(TANH, v)),
   )

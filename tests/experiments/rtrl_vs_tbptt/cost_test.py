@@ -52,7 +52,7 @@ class CostTest(parameterized.TestCase):
     cost.STUDY.plot(results)
 
   def test_state_bytes_are_counted(self):
-    """Textbook: h, J of n (n + 3) parameters for n states, counter and flag."""
+    """Textbook: h, and J of n (n + 3) parameters for n states."""
     textbook, diagonal = (
       cost.METHODS[cost_claims.NAMES[i]]
       for i in (cost_claims.TEXTBOOK, cost_claims.DIAGONAL)
@@ -60,7 +60,7 @@ class CostTest(parameterized.TestCase):
     for n in (4, 8):
       self.assertEqual(
         cost.state_bytes(textbook, n, _CONFIG),
-        4 * (n + n * n * (n + 3) + 1) + 1,
+        4 * (n + n * n * (n + 3)),
       )
       # IndRNN: two input weights, u and b for each unit, one state each.
       self.assertEqual(cost.state_bytes(diagonal, n, _CONFIG), 4 * (n + 4 * n))

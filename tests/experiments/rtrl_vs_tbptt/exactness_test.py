@@ -133,8 +133,7 @@ class RunTest(parameterized.TestCase):
     ("error", lambda e: 1.0 - e, "falls with each increase"),
     ("cosine", lambda e: 1.0 - e, "rises with each increase"),
     ("error", lambda e: 0.1 * e, "first term is needed"),
-    ("lstm_defined", lambda n: n[::-1], "Erratum"),
-    ("lstm_defined", lambda n: n - 1, "both exist"),
+    ("lstm_printed_defined", lambda n: n + 1, "Erratum"),
   )
   def test_wrong_numbers_are_noticed(self, name, change, statement):
     results = _results() | {name: change(_results()[name])}
@@ -155,6 +154,10 @@ class RunTest(parameterized.TestCase):
     failed = _failed(_results() | wrong)
     self.assertLen(failed, 1)
     self.assertIn(("used here", "Flax's")[whose], failed[0])
+
+  def test_printed_shape_is_right_if_p_is_d(self):
+    with self.assertRaisesRegex(ValueError, "expected p and d to differ"):
+      exactness_lstm.compare(4, 4, 6, 0)
 
   def test_draws(self):
     self.assertLen(exactness.STUDY.plot(_results()).axes, 2)
