@@ -23,17 +23,18 @@ from the figure:
 
   python -m experiments.gradient_flow.recurrent --config.omega_weight=2
 
-takes 35 seconds (--full: half an hour). Numbers to expect: factors per step at
-the start 0.74, 0.94, 1.04 for LSTMs with forget bias 0, 1, 3; copying 0.04
-against a floor of 0.347; 1,200 updates with Omega, published 2,000.
+takes 35 seconds (--full: a quarter of an hour). Numbers to expect: factors per
+step at the start 0.74, 0.94, 1.04 for LSTMs with forget bias 0, 1, 3; copying
+0.04 against a floor of 0.347; 1,200 updates with Omega, published 2,000.
 
 Temporal order is in the published setting (50 "smart tanh" units, batches of
 20, learning rate 0.01, threshold 1, alpha 4), but for 2,000 updates, where SGD
-takes 21,000 and clipping 11,000. In 24,000 (--full: 30,000) these are not as
-published: three runs of five get there, in 1,000 to 4,000 updates with SGD and
-in up to 9,000 with clipping. The second letter stands in the fifth tenth of the
-sequence in the text, in the sixth in the code (`second_tenth`); equation 9
-compares norms, equation 10 and the code their squares (`squared_norms`).
+takes 21,000 and clipping 11,000. In 30,000 (--full) these are not as
+published: four runs of five get there with SGD, three within 5,000 updates and
+one after 27,500, and three with clipping, within 10,000. The second letter
+stands in the fifth tenth of the sequence in the text, in the sixth in the code
+(`second_tenth`); equation 9 compares norms, equation 10 and the code their
+squares (`squared_norms`).
 
 Copying is over T = 20 blanks, and as published over 100 in --full (there with
 RMSProp at 0.001, batches of 20; but 40 units, and the gradient clipped as a
