@@ -2,11 +2,13 @@
 
     python -m experiments.rtrl_vs_tbptt.cost --config.units=32,64,128
 
-takes about 40 s and wants the machine for itself. It trains six methods online
-along a stream, times a step and reads the memory of the compiled programs, both
-against the number of units n and against the length T, and fits exponents.
-Expected, for n units, P ~ n^2 parameters (the diagonal cell has O(n), inputs
-being fixed) and streams of T steps:
+takes about 40 s (--full: two and a half minutes) and wants the machine for
+itself. It trains six methods online along a stream, times a step and reads the
+memory of the compiled programs, both against the number of units n and against
+the length T, and fits exponents. What leaves the caches costs more: in --full
+the diagonal cell of 32,768 units and BPTT over 16,384 steps. Expected, for n
+units, P ~ n^2 parameters (the diagonal cell has O(n), inputs being fixed) and
+streams of T steps:
 
                               time per step     memory       gradient every
     BPTT                      n^2               n T          T steps

@@ -25,7 +25,7 @@ What a student should take from this:
 
   python -m experiments.textbook.digit_codes
 
-takes 10 seconds on scikit-learn's digits (--full: 15 minutes;
+takes 10 seconds on scikit-learn's digits (--full: 5 minutes;
 --config.data_dir=FOLDER trains on MNIST). Numbers to expect: accuracies of 0.98
 and 0.95 with 32 hidden neurons, 0.88 and 0.83 with 4; three of the four claims
 of "the more so" fail, and the fourth does in the quick run.
