@@ -42,6 +42,7 @@ from experiments.rtrl_vs_tbptt import cost_claims, cost_figure
 from nnfun import base
 
 _NUM_INPUTS, _NUM_OUTPUTS = 2, 2
+_TURN_SECONDS = 0.02  # A short run is repeated for so long in each round.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,58 +190,61 @@ def run(config: Config) -> dict[str, np.ndarray]:
     ValueError: if a setting is out of range.
   """
   _check(config)
+  methods, num_lengths = METHODS.values(), len(config.lengths)
   units = np.array(
-    [np.multiply(config.units, m.scale(config)) for m in METHODS.values()]
+    [np.multiply(config.units, m.scale(config)) for m in methods]
   )
-  steps = [config.num_steps] * len(METHODS)
-  by_units = [
-    _measure(column, steps, config)
-    for column in progress.track(units.T, "units")
+  cases = [
+    (method, int(n), config.num_steps)
+    for method, ns in zip(methods, units, strict=True)
+    for n in ns
   ]
-  same = [config.units[0]] * len(METHODS)
-  by_length = [
-    _measure(same, [T] * len(METHODS), config)
-    for T in progress.track(config.lengths, "lengths")
-  ]
-  carried = [
-    [state_bytes(method, int(n), config) for n in ns]
-    for method, ns in zip(METHODS.values(), units, strict=True)
-  ]
+  num_cases = len(cases)
+  for method in methods:
+    cases += [(method, config.units[0], T) for T in config.lengths]
+  microseconds, memory = _measure(cases, config)
+  carried = [state_bytes(m, n, config) for m, n, _ in cases[:num_cases]]
   return {
     "units": units,
-    "microseconds": np.array([t for t, _ in by_units]).T / config.num_steps,
-    "state_bytes": np.array(carried),
+    "microseconds": microseconds[:num_cases].reshape(units.shape)
+    / config.num_steps,
+    "state_bytes": np.reshape(carried, units.shape),
     "lengths": np.array(config.lengths),
     "length_units": np.array(config.units[0]),
-    "run_microseconds": np.array([t for t, _ in by_length]).T,
-    "run_bytes": np.array([b for _, b in by_length]).T,
+    "run_microseconds": microseconds[num_cases:].reshape(-1, num_lengths),
+    "run_bytes": memory[num_cases:].reshape(-1, num_lengths),
   }
 
 
 def _measure(
-  units: Sequence[int], lengths: Sequence[int], config: Config
-) -> tuple[list[float], list[int]]:
-  """Returns the microseconds and temporary bytes of a run of every method.
+  cases: Sequence[tuple[Method, int, int]], config: Config
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the microseconds and temporary bytes of each (method, n, T).
 
-  The methods take turns, so that a busy machine slows all of them. What is
-  timed goes on where a first run ended: until its first flush lazy RTRL has no
-  J to read or to multiply, and would seem too fast where T is few times F.
+  All take turns, so that a busy machine slows all of them. What is timed goes
+  on where a first run ended: until its first flush lazy RTRL has no J to read
+  or to multiply, and would seem too fast where T is few times F.
   """
-  compiled, best = [], [math.inf] * len(METHODS)
-  for method, n, T in zip(METHODS.values(), units, lengths, strict=True):
-    function, (state, *episode) = program(method, int(n), T, config)
+  compiled, best = [], np.full(len(cases), np.inf)
+  for method, n, T in progress.track(cases, "compiling"):
+    function, (state, *episode) = program(method, n, T, config)
     function = jax.jit(function).lower(state, *episode).compile()
     compiled.append((function, (function(state, *episode), *episode)))
     jax.block_until_ready(compiled[-1][1])
-  for _ in range(config.num_rounds):
+  for _ in progress.track(range(config.num_rounds), "rounds"):
     for i, (function, args) in enumerate(compiled):
-      begin = time.perf_counter()
-      jax.block_until_ready(function(*args))
-      best[i] = min(best[i], time.perf_counter() - begin)
+      end = time.perf_counter() + _TURN_SECONDS
+      while True:
+        begin = time.perf_counter()
+        jax.block_until_ready(function(*args))
+        now = time.perf_counter()
+        best[i] = min(best[i], now - begin)
+        if now > end:
+          break
   memory = [
     function.memory_analysis().temp_size_in_bytes for function, _ in compiled
   ]
-  return [1e6 * seconds for seconds in best], memory
+  return 1e6 * best, np.array(memory)
 
 
 def _check(config: Config) -> None:
