@@ -8,11 +8,8 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests run on the CPU unless JAX_PLATFORMS says otherwise. They mostly wait for
-# the compiler: LLVM at its first level saves a quarter. The contract alone is
-# tested as users compile it.
+# Tests run on the CPU unless JAX_PLATFORMS says otherwise.
 PYTEST := JAX_PLATFORMS=$${JAX_PLATFORMS:-cpu} $(BIN)/python -m pytest
-QUICK_COMPILE := XLA_FLAGS="--xla_backend_optimization_level=1 $$XLA_FLAGS"
 PARALLEL := -n $(JOBS) --dist worksteal
 # The second line of `lint`: what a public function returns is written down.
 PUBLIC_RETURNS := --select ANN201,ANN204,ANN205,ANN206 \
@@ -21,7 +18,7 @@ PUBLIC_RETURNS := --select ANN201,ANN204,ANN205,ANN206 \
 .PHONY: test contract report bench lint format lock clean help
 
 test: lint  ## Lint, then doctests and all tests, on JOBS processes.
-	$(QUICK_COMPILE) $(PYTEST) $(PARALLEL)
+	$(PYTEST) $(PARALLEL)
 
 contract: $(STAMP)  ## Only the contract tests of the estimators.
 	$(PYTEST) $(PARALLEL) tests/estimators

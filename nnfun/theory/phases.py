@@ -211,7 +211,8 @@ def critical_sigma_w(
 
   Returns:
     sigma_w with chi_1 = 1 at q*; NaN if there is none, as for ReLU, which is
-    critical at sigma_b = 0 alone. Differentiable.
+    critical at sigma_b = 0 alone, or where rounding q* hides sigma_b^2: above
+    q* = 2900 sigma_b^2 in float32. Differentiable.
 
   Raises:
     ValueError: if sigma_b is not a scalar.
@@ -225,7 +226,9 @@ def critical_sigma_w(
   q = _newton(excess, 1 + jnp.square(sigma_b))
   variance_w = critical_point(activation, q, kinks=kinks)[0]
   is_root = jnp.abs(excess(q)) <= _precision(q) * jnp.square(sigma_b)
-  return jnp.where(is_root, jnp.sqrt(variance_w), jnp.nan)
+  # If excess has no root, its rounding of eps q has one at a large q.
+  is_resolved = _precision(q) * q <= jnp.square(sigma_b)
+  return jnp.where(is_root & is_resolved, jnp.sqrt(variance_w), jnp.nan)
 
 
 def _newton(

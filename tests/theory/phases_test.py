@@ -174,9 +174,18 @@ class PiecewiseLinearTest(parameterized.TestCase):
       phases.critical_point(RELU, q, kinks=kinks),
       phases.critical_sigma_w(RELU, sigma_b, kinks=kinks),
     )
-    variances, line = jax.jit(critical)(1.0, 0.1)
-    np.testing.assert_allclose(variances, (2, 0), atol=1e-6)
-    self.assertTrue(np.isnan(line))
+    critical = jax.jit(jax.vmap(critical, (None, 0)))
+    variances, lines = critical(1.0, jnp.logspace(-3, 1, 200))
+    np.testing.assert_allclose(np.transpose(variances)[0], (2, 0), atol=1e-6)
+    self.assertTrue(np.all(np.isnan(lines)), lines)
+
+  def test_rounding_has_no_critical_line(self):
+    """With a slope off by rounding ReLU has a q* = sigma_b^2 / 2e-5."""
+    rounded = RELU._replace(slope=lambda z: (1 + 1e-5) * RELU.slope(z))
+    lines = jax.vmap(
+      lambda sigma_b: phases.critical_sigma_w(rounded, sigma_b, kinks=(0.0,))
+    )(jnp.logspace(-3, 1, 200))
+    self.assertTrue(np.all(np.isnan(lines)), lines)
 
   def test_tanh_without_biases_dies_out_below_1(self):
     q = jax.jit(lambda w: phases.fixed_variance(TANH, w, 0.0))(0.9)
