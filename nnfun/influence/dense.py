@@ -14,6 +14,7 @@ from jax import numpy as jnp
 
 from nnfun import base
 from nnfun.influence import tape as tape_lib
+from nnfun.influence import tape_kinds
 
 
 class DenseInfluence(NamedTuple):
@@ -44,9 +45,9 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     flush_every: F, how many steps are put off at most.
 
   Returns:
-    The influence; memory S P + F times an entry of `tape.blank`. While J is
-    multiplied by F steps, or by a segment of K >= F, twice S P more and for an
-    `AffineCell` F S (S + R) or K S (S + R).
+    The influence; memory S P + F times an entry of `tape_kinds.blank`. While J
+    is multiplied by F steps, or by a segment of K >= F, twice S P more and for
+    an `AffineCell` F S (S + R) or K S (S + R).
 
   Raises:
     ValueError: if `flush_every` is not a positive integer.
@@ -72,14 +73,14 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
       return DenseInfluence(jacobian, None, None, None)
     return DenseInfluence(
       jacobian,
-      tape_lib.blank(cell, params, flush_every),
+      tape_kinds.blank(cell, params, flush_every),
       jnp.zeros([], jnp.int32),
       jnp.zeros([], bool),
     )
 
   def advance(params, influence, state_0, xs):
     num_steps = jax.tree.leaves(xs)[0].shape[0]
-    tape = tape_lib.for_cell(cell, state_0, xs, stored=flush_every > 1)
+    tape = tape_kinds.for_cell(cell, state_0, xs, stored=flush_every > 1)
     new = tape.record(params, state_0, xs)
     jacobian, entries, count, flushed = influence
     tape_lib.check_room(entries, flush_every, "flush_every")

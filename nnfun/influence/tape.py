@@ -7,19 +7,14 @@ Phi_u = d s_u / d s_{u-1} and I_u = d s_u / d params: what is lambda^T Phi_u,
 and what is lambda^T I_u? Cells differ in how little has to be kept for that.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
-import optax
 from jax import flatten_util, lax
 from jax import numpy as jnp
 
 from nnfun import base
-
-# Entries gone through in one turn of a loop, where a step is one small product:
-# a turn costs as much, and the slices of one turn are fetched side by side. 8
-# is faster than 4 or 16 at n = 64 and 128 on a CPU.
-_UNROLL = 8
 
 
 class RecordFn(Protocol):
@@ -73,66 +68,6 @@ class Tape(NamedTuple):
   record: RecordFn
   backpropagate: BackpropagateFn
   contract: ContractFn
-
-
-def blank(
-  cell: base.Cell, params: base.Params, num_entries: int
-) -> base.PyTree:
-  """Returns room for a tape: zeros, leaves [F, ...].
-
-  Args:
-    cell: any cell.
-    params: its parameters.
-    num_entries: F.
-
-  Returns:
-    For an `AffineCell` the Jacobian of each step and the two factors of its
-    immediate influence, S^2 + R + Z numbers an entry. For a cell with an
-    `input_spec` the parameters, state and input of each step, P + S numbers.
-    For any other cell the Jacobians themselves, S (S + P) numbers.
-  """
-  state = base.initial_state(cell, params)
-  dtype = base.params_dtype(params)
-  num_states = flatten_util.ravel_pytree(state)[0].size
-  transition = jnp.zeros((num_states, num_states), dtype)
-  if isinstance(cell, base.AffineCell):
-    matrices = jax.tree.leaves(params)
-    entry = AffineEntry(
-      transition,
-      [jnp.zeros(w.shape[0], w.dtype) for w in matrices],
-      state,
-      [jnp.zeros(w.shape[1], w.dtype) for w in matrices],
-    )
-  elif cell.input_spec is not None:
-    x = jax.tree.map(lambda s: _zeros_like_input(s, dtype), cell.input_spec)
-    entry = ReplayEntry(params, state, x)
-  else:
-    entry = JacobianEntry(transition, zero_influence(params, num_states))
-  return jax.tree.map(
-    lambda leaf: jnp.zeros((num_entries, *leaf.shape), leaf.dtype), entry
-  )
-
-
-def for_cell(
-  cell: base.Cell, state_0: base.State, xs: base.PyTree, *, stored: bool
-) -> Tape:
-  """Returns the cheapest tape for a cell.
-
-  Args:
-    cell: any cell.
-    state_0: a state, for its structure.
-    xs: inputs, leaves [K, ...], for their structure.
-    stored: whether the entries go into the room which `blank` made. If not,
-      inputs can be kept also where their shapes were not known in advance.
-
-  Returns:
-    The tape's functions.
-  """
-  if isinstance(cell, base.AffineCell):
-    return _affine(cell, state_0, xs)
-  if cell.input_spec is not None or not stored:
-    return _replay(cell)
-  return _jacobians(cell)
 
 
 def write(
@@ -228,23 +163,27 @@ def multiply(cotangents: jax.Array, influence: base.PyTree) -> base.PyTree:
   return jax.tree.map(lambda j: jnp.tensordot(cotangents, j, 1), influence)
 
 
-def _zeros_like_input(spec, dtype):
-  """Floating inputs take the dtype of the network, others keep theirs."""
-  floating = jnp.issubdtype(spec.dtype, jnp.floating)
-  return jnp.zeros(spec.shape, dtype if floating else spec.dtype)
+def go_back(
+  entries: base.PyTree,
+  last: jax.Array | int,
+  count: jax.Array | int,
+  carry: base.PyTree,
+  body: Callable[[base.PyTree, jax.Array, base.PyTree], base.PyTree],
+  unroll: int = 1,
+) -> base.PyTree:
+  """Goes through entries, the newest first.
 
+  Args:
+    entries: leaves [F, ...].
+    last: index of the newest entry; older ones precede it, cyclically.
+    count: how many entries.
+    carry: what the first call of the body gets.
+    body: (carry, index u, entry u) -> carry.
+    unroll: how many entries one turn of the loop takes.
 
-def _starts(cell, params, state_0, xs):
-  """Returns s_0 ... s_{K-1}, the states from which the steps start."""
-
-  def advance(state_tm1, x_t):
-    return base.step(cell, params, state_tm1, x_t), state_tm1
-
-  return lax.scan(advance, state_0, xs)[1]
-
-
-def _go_back(entries, last, count, carry, body, unroll=1):
-  """Runs body(carry, u, entry u) over `count` entries, the newest first."""
+  Returns:
+    The last carry.
+  """
   num_entries = jax.tree.leaves(entries)[0].shape[0]
 
   def back(i, carry):
@@ -262,180 +201,3 @@ def _go_back(entries, last, count, carry, body, unroll=1):
   if unroll > 1:
     carry = lax.fori_loop(0, count % unroll, back, carry)
   return lax.fori_loop(0, count // unroll, back_several, carry)
-
-
-class AffineEntry(NamedTuple):
-  """One step of an affine cell."""
-
-  transition: jax.Array  # Phi_u  [S, S]
-  preactivation: list[jax.Array]  # a_u, leaves [R_k]
-  state_tm1: base.State  # s_{u-1}
-  features: list[jax.Array]  # z_u, leaves [Z_k]
-
-
-def _affine(
-  cell: base.AffineCell, state_0: base.State, xs: base.PyTree
-) -> Tape:
-  """I_u = (d s_u / d a_u) (x) z_u: deltas d loss / d a_u, one product last."""
-  x_0 = jax.tree.map(lambda x: x[0], xs)
-  structure = jax.tree.structure(jax.eval_shape(cell.features, state_0, x_0))
-  unravel = flatten_util.ravel_pytree(state_0)[1]
-
-  def activate(state_tm1, *preactivation):
-    state_t = cell.activate(structure.unflatten(preactivation), state_tm1)
-    return flatten_util.ravel_pytree(state_t)[0].astype(preactivation[0].dtype)
-
-  def record_step(params, state_tm1, x_t):
-    flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
-
-    def features(flat):
-      leaves = jax.tree.leaves(cell.features(unravel(flat), x_t))
-      return [z.astype(flat.dtype) for z in leaves]
-
-    z, pull = jax.vjp(features, flat_tm1)
-    matrices = jax.tree.leaves(params)
-    a = jax.tree.leaves(base.preactivation(params, structure.unflatten(z)))
-
-    # d a / d s = W d z / d s row by row in reverse: z is mostly a selection of
-    # s, so this is a slice of W where a product would cost R Z S.
-    def row(k, w):
-      zeros = [jnp.zeros_like(v) for v in z]
-      return pull([*zeros[:k], w, *zeros[k + 1 :]])[0]
-
-    slopes = [
-      jax.vmap(lambda w, k=k: row(k, w))(matrix)
-      for k, matrix in enumerate(matrices)
-    ]
-
-    # d s_t / d s column by column forward: no product if activate acts unit by
-    # unit.
-    def column(direction, *da):
-      return jax.jvp(activate, (state_tm1, *a), (unravel(direction), *da))[1]
-
-    eye = jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype)
-    transition = jax.vmap(column, in_axes=1, out_axes=1)(eye, *slopes)
-    return AffineEntry(transition, a, state_tm1, z)
-
-  def record(params, state_0, xs):
-    starts = _starts(cell, params, state_0, xs)
-    return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
-
-  def backpropagate(entries, last, count, cotangents):
-    num_entries = entries.transition.shape[0]
-
-    def body(carry, u, entry):
-      cotangents, kept = carry
-      kept = lax.dynamic_update_index_in_dim(kept, cotangents, u, 1)
-      return cotangents @ entry.transition, kept
-
-    # [N, F, S]: `contract` is then a product for each of the N.
-    num_cotangents, num_states = cotangents.shape
-    kept = jnp.zeros(
-      (num_cotangents, num_entries, num_states), cotangents.dtype
-    )
-    unroll = _UNROLL if num_entries >= _UNROLL else 1
-    cotangents, kept = _go_back(
-      entries, last, count, (cotangents, kept), body, unroll
-    )
-    in_use = (last - jnp.arange(num_entries)) % num_entries < count
-
-    # All entries at once. Of those not in use the cotangent is 0, but an empty
-    # one may hold a point where `activate` has no derivative: 0 times infinity.
-    def deltas_of(cotangents, state_tm1, preactivation):
-      _, pull = jax.vjp(lambda *a: activate(state_tm1, *a), *preactivation)
-      return list(jax.vmap(pull)(cotangents))
-
-    deltas = jax.vmap(deltas_of, in_axes=(1, 0, 0), out_axes=1)(
-      kept, entries.state_tm1, entries.preactivation
-    )
-    return cotangents, [jnp.where(in_use[:, None], d, 0) for d in deltas]
-
-  def contract(entries, deltas):
-    return [
-      jnp.einsum("nur,uz->nrz", d, z)
-      for d, z in zip(deltas, entries.features, strict=True)
-    ]
-
-  return Tape(record, backpropagate, contract)
-
-
-class ReplayEntry(NamedTuple):
-  """Where one step started and what it saw; the step is run again."""
-
-  params: base.Params
-  state_tm1: base.State
-  x_t: base.PyTree
-
-
-def _replay(cell: base.Cell) -> Tape:
-  """Deltas are the gradient itself, summed on the way back."""
-
-  def record(params, state_0, xs):
-    num_steps = jax.tree.leaves(xs)[0].shape[0]
-    starts = _starts(cell, params, state_0, xs)
-    repeated = jax.tree.map(
-      lambda leaf: jnp.broadcast_to(leaf, (num_steps, *leaf.shape)), params
-    )
-    return ReplayEntry(repeated, starts, xs)
-
-  def backpropagate(entries, last, count, cotangents):
-    params = jax.tree.map(lambda p: p[0], entries.params)
-    grads = zero_influence(params, cotangents.shape[0])
-
-    def body(carry, u, entry):
-      del u
-      cotangents, grads = carry
-      step_fn, _ = base.flat_step(cell, entry.state_tm1)
-      flat_tm1 = flatten_util.ravel_pytree(entry.state_tm1)[0]
-      _, pull = jax.vjp(
-        lambda params, s: step_fn(params, s, entry.x_t), entry.params, flat_tm1
-      )
-      new, cotangents = jax.vmap(pull)(cotangents)
-      return cotangents, optax.tree.add(grads, new)
-
-    return _go_back(entries, last, count, (cotangents, grads), body)
-
-  def contract(entries, deltas):
-    del entries
-    return jax.tree.leaves(deltas)
-
-  return Tape(record, backpropagate, contract)
-
-
-class JacobianEntry(NamedTuple):
-  """The two Jacobians of one step."""
-
-  transition: jax.Array  # Phi_u  [S, S]
-  immediate: base.PyTree  # I_u, leaves [S, ...]
-
-
-def _jacobians(cell: base.Cell) -> Tape:
-  """Nothing is known but the step; deltas are the gradient itself."""
-
-  def record_step(params, state_tm1, x_t):
-    step_fn, _ = base.flat_step(cell, state_tm1)
-    flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
-    immediate, transition = jax.jacrev(step_fn, (0, 1))(params, flat_tm1, x_t)
-    return JacobianEntry(transition, immediate)
-
-  def record(params, state_0, xs):
-    starts = _starts(cell, params, state_0, xs)
-    return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
-
-  def backpropagate(entries, last, count, cotangents):
-    params = jax.tree.map(lambda i: i[0, 0], entries.immediate)
-    grads = zero_influence(params, cotangents.shape[0])
-
-    def body(carry, u, entry):
-      del u
-      cotangents, grads = carry
-      grads = optax.tree.add(grads, multiply(cotangents, entry.immediate))
-      return cotangents @ entry.transition, grads
-
-    return _go_back(entries, last, count, (cotangents, grads), body)
-
-  def contract(entries, deltas):
-    del entries
-    return jax.tree.leaves(deltas)
-
-  return Tape(record, backpropagate, contract)

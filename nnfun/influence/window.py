@@ -7,6 +7,7 @@ from jax import numpy as jnp
 
 from nnfun import base
 from nnfun.influence import tape as tape_lib
+from nnfun.influence import tape_kinds
 
 
 class WindowInfluence(NamedTuple):
@@ -38,14 +39,14 @@ def window(cell: base.Cell, *, length: int) -> base.Influence:
   def init(params, key):
     del key
     return WindowInfluence(
-      tape_lib.blank(cell, params, num_entries), jnp.zeros([], jnp.int32)
+      tape_kinds.blank(cell, params, num_entries), jnp.zeros([], jnp.int32)
     )
 
   def advance(params, influence, state_0, xs):
     num_steps = jax.tree.leaves(xs)[0].shape[0]
     if num_steps != 1:
       raise ValueError(f"expected a segment of 1 step, got {num_steps} steps")
-    tape = tape_lib.for_cell(cell, state_0, xs, stored=True)
+    tape = tape_kinds.for_cell(cell, state_0, xs, stored=True)
     entries, count = influence
     tape_lib.check_room(entries, num_entries, "window")
     entries = tape_lib.write(
