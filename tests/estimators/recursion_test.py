@@ -126,7 +126,8 @@ class RecursionTest(parameterized.TestCase):
       window,
     )
 
-  def test_segments_of_different_lengths(self):
+  @parameterized.parameters(((1, 1, 4, 1, 2),), ((4, 1, 1, 1, 2),))
+  def test_segments_of_different_lengths(self, lengths):
     """Blocks, single steps and puttings off may follow one another."""
     with oracles.float64():
       cell = oracles.CELLS["vanilla"]()
@@ -142,7 +143,7 @@ class RecursionTest(parameterized.TestCase):
         state = estimator.init(params, jax.random.key(0))
         update = jax.jit(estimator.update)
         total, begin = None, 0
-        for length in (1, 1, 4, 1, 2):
+        for length in lengths:
           piece = slice(begin, begin + length)
           begin += length
           state, estimate = update(params, state, xs[piece], ys[piece])
