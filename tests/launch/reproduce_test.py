@@ -133,7 +133,9 @@ class ReproduceTest(absltest.TestCase):
 
   def test_an_interrupt_ends_the_children(self):
     code = (
-      "import pathlib; from experiments import registry;"
+      "import signal; from experiments import registry;"
+      # A process in the background may have been started to ignore it.
+      "signal.signal(signal.SIGINT, signal.default_int_handler);"
       "from launch import reproduce; registry.MODULES = ('endless',);"
       "reproduce.main()"
     )
