@@ -27,12 +27,23 @@ class RecordFn(Protocol):
     ...
 
 
+class Memory(NamedTuple):
+  """A tape, and how many of its steps were taken under the same parameters.
+
+  Of these a kind of tape may know a shorter way back than by their entries.
+  """
+
+  entries: base.PyTree  # leaves [F, ...]
+  params: base.Params | None  # those of the newest entry, if it matters
+  num_alike: jax.Array | None  # newest entries recorded under them  []
+
+
 class BackpropagateFn(Protocol):
   """Goes back through the tape."""
 
   def __call__(
     self,
-    entries: base.PyTree,
+    memory: Memory,
     last: jax.Array | int,
     count: jax.Array | int,
     cotangents: jax.Array,
@@ -40,7 +51,7 @@ class BackpropagateFn(Protocol):
     """Returns the cotangents before the oldest entry, and the deltas.
 
     Args:
-      entries: the tape, leaves [F, ...].
+      memory: the tape.
       last: index of the newest entry to use; older ones precede it, cyclically.
       count: how many entries to use, at most F.
       cotangents: N of d loss / d s after the newest entry, flat [N, S].
@@ -70,38 +81,97 @@ class Tape(NamedTuple):
   contract: ContractFn
 
 
-def write(
-  entries: base.PyTree, new: base.PyTree, start: base.Array | int
-) -> base.PyTree:
-  """Returns a tape with new entries written from index `start` on.
+def blank(entries: base.PyTree, params: base.Params | None = None) -> Memory:
+  """Returns a tape of which nothing is in use.
 
   Args:
-    entries: the tape, leaves [F, ...].
+    entries: room for its entries, leaves [F, ...].
+    params: the parameters of the cell, for their shapes, if it matters which
+      entries were recorded under the same ones.
+
+  Returns:
+    The tape.
+  """
+  if params is None:
+    return Memory(entries, None, None)
+  zeros = jax.tree.map(jnp.zeros_like, params)
+  return Memory(entries, zeros, jnp.zeros([], jnp.int32))
+
+
+def write(
+  memory: Memory, params: base.Params, new: base.PyTree, start: base.Array | int
+) -> tuple[Memory, Memory]:
+  """Writes new entries from index `start` on.
+
+  Args:
+    memory: the tape.
+    params: the parameters under which the new entries were recorded.
     new: entries, leaves [K, ...].
     start: where the first of them goes, at most F - K.
 
   Returns:
-    The tape.
+    The tape as it is gone back through from before the new entries, and as it
+    is from behind them.
   """
 
   def write_leaf(e, n):
     return lax.dynamic_update_slice_in_dim(e, n.astype(e.dtype), start, 0)
 
-  return jax.tree.map(write_leaf, entries, new)
+  entries = jax.tree.map(write_leaf, memory.entries, new)
+  if memory.num_alike is None:
+    memory = memory._replace(entries=entries)
+    return memory, memory
+  moved = ~_equal(*jax.tree.leaves((memory.params, params)))
+  before = Memory(
+    entries,
+    params=when(moved, lambda _: params, memory.params),
+    num_alike=jnp.where(moved, 0, memory.num_alike),
+  )
+  num_entries, num_new = (
+    jax.tree.leaves(e)[0].shape[0] for e in (entries, new)
+  )
+  # At most F, so that an endless stream does not overflow the counter.
+  num_alike = jnp.minimum(before.num_alike + num_new, num_entries)
+  return before, before._replace(num_alike=num_alike)
 
 
-def check_room(entries: base.PyTree, num_entries: int, name: str) -> None:
+@jax.custom_batching.custom_vmap
+def _equal(*leaves):
+  """Returns whether the first half of the leaves equals the second half."""
+  half = len(leaves) // 2
+
+  # By columns first: XLA then compares by vectors, else number by number.
+  def equal(a, b):
+    columns = jnp.all(a == b, axis=tuple(range(a.ndim - 1)))
+    return jnp.all(lax.optimization_barrier(columns))
+
+  pairs = zip(leaves[:half], leaves[half:], strict=True)
+  return jnp.all(jnp.stack([equal(a, b) for a, b in pairs]))
+
+
+@_equal.def_vmap
+def _equal_in_batch(axis_size, in_batched, *leaves):
+  """One answer for a batch, whose examples go through one loop together."""
+  del axis_size  # An answer each would make every loop copy what it carries.
+  leaves = [
+    leaf if batched else leaf[None]
+    for leaf, batched in zip(leaves, in_batched, strict=True)
+  ]
+  return _equal(*leaves), False
+
+
+def check_room(memory: Memory | None, num_entries: int, name: str) -> None:
   """Checks that a tape has the room which its user was made for.
 
   Args:
-    entries: the tape, or None.
+    memory: the tape, or None.
     num_entries: F.
     name: the argument which decided on F.
 
   Raises:
     ValueError: if the tape comes from an estimator made with another F.
   """
-  leaves = jax.tree.leaves(entries)
+  leaves = [] if memory is None else jax.tree.leaves(memory.entries)
   room = leaves[0].shape[0] if leaves else 1
   if room != num_entries:
     raise ValueError(
@@ -112,7 +182,7 @@ def check_room(entries: base.PyTree, num_entries: int, name: str) -> None:
 
 def pull_through(
   tape: Tape,
-  entries: base.PyTree,
+  memory: Memory,
   last: jax.Array | int,
   count: jax.Array | int,
   cotangent: base.State,
@@ -121,7 +191,7 @@ def pull_through(
 
   Args:
     tape: what can be done with the entries.
-    entries: leaves [F, ...].
+    memory: the entries.
     last: index of the newest entry to use.
     count: how many entries to use.
     cotangent: d loss / d state after the newest entry.
@@ -131,8 +201,8 @@ def pull_through(
     for each of the params.
   """
   flat = flatten_util.ravel_pytree(cotangent)[0]
-  rows, deltas = tape.backpropagate(entries, last, count, flat[None])
-  return rows[0], [g[0] for g in tape.contract(entries, deltas)]
+  rows, deltas = tape.backpropagate(memory, last, count, flat[None])
+  return rows[0], [g[0] for g in tape.contract(memory.entries, deltas)]
 
 
 def zero_influence(params: base.Params, num_states: int) -> base.PyTree:
@@ -163,41 +233,82 @@ def multiply(cotangents: jax.Array, influence: base.PyTree) -> base.PyTree:
   return jax.tree.map(lambda j: jnp.tensordot(cotangents, j, 1), influence)
 
 
+def when(
+  condition: jax.Array,
+  function: Callable[[base.PyTree], base.PyTree],
+  carry: base.PyTree,
+) -> base.PyTree:
+  """Returns function(carry) if the condition holds, else the carry.
+
+  A loop of one or no turns in place of a `lax.cond`: batched, a cond runs both
+  branches at every step, a loop as long as any example needs it. The barrier
+  keeps XLA from computing outside, at every step, what depends on the carry.
+
+  Args:
+    condition: [].
+    function: carry -> carry.
+    carry: any pytree.
+
+  Returns:
+    The carry.
+  """
+
+  def turn(_, carry):
+    return function(lax.optimization_barrier(carry))
+
+  return lax.fori_loop(0, jnp.where(condition, 1, 0), turn, carry)
+
+
+BodyFn = Callable[[base.PyTree, jax.Array, base.PyTree], base.PyTree]
+
+
 def go_back(
-  entries: base.PyTree,
+  memory: Memory,
   last: jax.Array | int,
   count: jax.Array | int,
   carry: base.PyTree,
-  body: Callable[[base.PyTree, jax.Array, base.PyTree], base.PyTree],
+  body: BodyFn,
+  alike_body: BodyFn | None = None,
   unroll: int = 1,
 ) -> base.PyTree:
   """Goes through entries, the newest first.
 
   Args:
-    entries: leaves [F, ...].
+    memory: the entries.
     last: index of the newest entry; older ones precede it, cyclically.
     count: how many entries.
-    carry: what the first call of the body gets.
+    carry: what the first call of a body gets.
     body: (carry, index u, entry u) -> carry.
-    unroll: how many entries one turn of the loop takes.
+    alike_body: the same for entries recorded under `memory.params`, if there is
+      a shorter way.
+    unroll: how many entries one turn of a loop takes.
 
   Returns:
     The last carry.
   """
-  num_entries = jax.tree.leaves(entries)[0].shape[0]
+  num_entries = jax.tree.leaves(memory.entries)[0].shape[0]
 
-  def back(i, carry):
-    u = (last - i) % num_entries
-    entry = jax.tree.map(
-      lambda leaf: lax.dynamic_index_in_dim(leaf, u, keepdims=False), entries
-    )
-    return body(carry, u, entry)
+  def go(body, start, stop, carry):
+    def back(i, carry):
+      u = (last - i) % num_entries
+      entry = jax.tree.map(
+        lambda leaf: lax.dynamic_index_in_dim(leaf, u, keepdims=False),
+        memory.entries,
+      )
+      return body(carry, u, entry)
 
-  def back_several(turn, carry):
-    for j in range(unroll):
-      carry = back(count % unroll + turn * unroll + j, carry)
-    return carry
+    first = start + (stop - start) % unroll
 
-  if unroll > 1:
-    carry = lax.fori_loop(0, count % unroll, back, carry)
-  return lax.fori_loop(0, count // unroll, back_several, carry)
+    def back_several(turn, carry):
+      for j in range(unroll):
+        carry = back(first + turn * unroll + j, carry)
+      return carry
+
+    carry = lax.fori_loop(start, first, back, carry)
+    return lax.fori_loop(0, (stop - first) // unroll, back_several, carry)
+
+  if alike_body is None or memory.num_alike is None:
+    return go(body, 0, count, carry)
+  num_alike = jnp.minimum(memory.num_alike, count)
+  carry = go(alike_body, 0, num_alike, carry)
+  return go(body, num_alike, count, carry)

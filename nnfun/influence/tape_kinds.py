@@ -23,7 +23,7 @@ _UNROLL = 8
 
 def blank(
   cell: base.Cell, params: base.Params, num_entries: int
-) -> base.PyTree:
+) -> tape_lib.Memory:
   """Returns room for a tape: zeros, leaves [F, ...].
 
   Args:
@@ -32,33 +32,38 @@ def blank(
     num_entries: F.
 
   Returns:
-    For an `AffineCell` the Jacobian of each step and the two factors of its
-    immediate influence, S^2 + R + Z numbers an entry. For a cell with an
-    `input_spec` the parameters, state and input of each step, P + S numbers.
-    For any other cell the Jacobians themselves, S (S + P) numbers.
+    The tape. For an `AffineCell` the Jacobian of each step, the two factors of
+    its immediate influence and its input, S^2 + R + Z + I numbers an entry. For
+    a cell with an `input_spec` the parameters, state and input of each step,
+    P + S + I numbers. For any other cell the Jacobians themselves, S (S + P)
+    numbers.
   """
   state = base.initial_state(cell, params)
   dtype = base.params_dtype(params)
   num_states = flatten_util.ravel_pytree(state)[0].size
   transition = jnp.zeros((num_states, num_states), dtype)
-  if isinstance(cell, base.AffineCell):
+  x = jax.tree.map(lambda s: _zeros_like_input(s, dtype), cell.input_spec)
+  affine = isinstance(cell, base.AffineCell)
+  if affine:
     matrices = jax.tree.leaves(params)
     entry = AffineEntry(
       transition,
       [jnp.zeros(w.shape[0], w.dtype) for w in matrices],
       state,
       [jnp.zeros(w.shape[1], w.dtype) for w in matrices],
+      x,
     )
   elif cell.input_spec is not None:
-    x = jax.tree.map(lambda s: _zeros_like_input(s, dtype), cell.input_spec)
     entry = ReplayEntry(params, state, x)
   else:
     entry = JacobianEntry(
       transition, tape_lib.zero_influence(params, num_states)
     )
-  return jax.tree.map(
+  entries = jax.tree.map(
     lambda leaf: jnp.zeros((num_entries, *leaf.shape), leaf.dtype), entry
   )
+  by_matrix = affine and _goes_by_matrix(cell, params, num_states)
+  return tape_lib.blank(entries, params if by_matrix else None)
 
 
 def for_cell(
@@ -83,6 +88,19 @@ def for_cell(
   return _jacobians(cell)
 
 
+def _goes_by_matrix(cell, params, num_states):
+  """Whether going back by W is faster than by the Jacobians made of it.
+
+  It is where the matrices are about as small, so that they stay in a near
+  cache, and a unit has one pre-activation, so that little is computed beside.
+  """
+  matrices = jax.tree.leaves(params)
+  num_rows = sum(w.shape[0] for w in matrices)
+  num_params = sum(w.size for w in matrices)
+  near = num_rows <= num_states and num_params <= 2 * num_states**2
+  return near and cell.input_spec is not None
+
+
 def _zeros_like_input(spec, dtype):
   """Floating inputs take the dtype of the network, others keep theirs."""
   floating = jnp.issubdtype(spec.dtype, jnp.floating)
@@ -105,6 +123,7 @@ class AffineEntry(NamedTuple):
   preactivation: list[jax.Array]  # a_u, leaves [R_k]
   state_tm1: base.State  # s_{u-1}
   features: list[jax.Array]  # z_u, leaves [Z_k]
+  x_t: base.PyTree  # the input, if its shape was known in advance
 
 
 def _affine(
@@ -119,14 +138,16 @@ def _affine(
     state_t = cell.activate(structure.unflatten(preactivation), state_tm1)
     return flatten_util.ravel_pytree(state_t)[0].astype(preactivation[0].dtype)
 
-  def record_step(params, state_tm1, x_t):
-    flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
-
+  def features_vjp(state_tm1, x_t):
     def features(flat):
       leaves = jax.tree.leaves(cell.features(unravel(flat), x_t))
       return [z.astype(flat.dtype) for z in leaves]
 
-    z, pull = jax.vjp(features, flat_tm1)
+    return jax.vjp(features, flatten_util.ravel_pytree(state_tm1)[0])
+
+  def record_step(params, state_tm1, x_t):
+    flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
+    z, pull = features_vjp(state_tm1, x_t)
     matrices = jax.tree.leaves(params)
     a = jax.tree.leaves(base.preactivation(params, structure.unflatten(z)))
 
@@ -148,41 +169,51 @@ def _affine(
 
     eye = jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype)
     transition = jax.vmap(column, in_axes=1, out_axes=1)(eye, *slopes)
-    return AffineEntry(transition, a, state_tm1, z)
+    kept_x = None if cell.input_spec is None else x_t
+    return AffineEntry(transition, a, state_tm1, z, kept_x)
 
   def record(params, state_0, xs):
     starts = _starts(cell, params, state_0, xs)
     return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
 
-  def backpropagate(entries, last, count, cotangents):
-    num_entries = entries.transition.shape[0]
+  def backpropagate(memory, last, count, cotangents):
+    entries, matrices = memory.entries, jax.tree.leaves(memory.params)
+
+    def activate_vjp(entry, cotangents):
+      _, pull = jax.vjp(activate, entry.state_tm1, *entry.preactivation)
+      direct, *deltas = jax.vmap(pull)(cotangents)
+      return jax.vmap(lambda s: flatten_util.ravel_pytree(s)[0])(direct), deltas
+
+    def keep(kept, deltas, u):
+      return [
+        lax.dynamic_update_index_in_dim(k, d, u, 1)
+        for k, d in zip(kept, deltas, strict=True)
+      ]
 
     def body(carry, u, entry):
       cotangents, kept = carry
-      kept = lax.dynamic_update_index_in_dim(kept, cotangents, u, 1)
-      return cotangents @ entry.transition, kept
+      _, deltas = activate_vjp(entry, cotangents)
+      return cotangents @ entry.transition, keep(kept, deltas, u)
 
-    # [N, F, S]: `contract` is then a product for each of the N.
-    num_cotangents, num_states = cotangents.shape
-    kept = jnp.zeros(
-      (num_cotangents, num_entries, num_states), cotangents.dtype
-    )
+    # The same from W: Phi = d s_t / d s_tm1 + d s_t / d a W d z / d s_tm1.
+    def alike_body(carry, u, entry):
+      cotangents, kept = carry
+      direct, deltas = activate_vjp(entry, cotangents)
+      _, pull = features_vjp(entry.state_tm1, entry.x_t)
+      dz = [d @ w for d, w in zip(deltas, matrices, strict=True)]
+      return direct + jax.vmap(pull)(dz)[0], keep(kept, deltas, u)
+
+    # [N, F, R]: `contract` is then a product for each of the N. Zero where an
+    # entry is not in use.
+    kept = [
+      jnp.zeros((cotangents.shape[0], *a.shape), a.dtype)
+      for a in entries.preactivation
+    ]
+    num_entries = entries.transition.shape[0]
     unroll = _UNROLL if num_entries >= _UNROLL else 1
-    cotangents, kept = tape_lib.go_back(
-      entries, last, count, (cotangents, kept), body, unroll
+    return tape_lib.go_back(
+      memory, last, count, (cotangents, kept), body, alike_body, unroll
     )
-    in_use = (last - jnp.arange(num_entries)) % num_entries < count
-
-    # All entries at once. Of those not in use the cotangent is 0, but an empty
-    # one may hold a point where `activate` has no derivative: 0 times infinity.
-    def deltas_of(cotangents, state_tm1, preactivation):
-      _, pull = jax.vjp(lambda *a: activate(state_tm1, *a), *preactivation)
-      return list(jax.vmap(pull)(cotangents))
-
-    deltas = jax.vmap(deltas_of, in_axes=(1, 0, 0), out_axes=1)(
-      kept, entries.state_tm1, entries.preactivation
-    )
-    return cotangents, [jnp.where(in_use[:, None], d, 0) for d in deltas]
 
   def contract(entries, deltas):
     return [
@@ -212,8 +243,8 @@ def _replay(cell: base.Cell) -> tape_lib.Tape:
     )
     return ReplayEntry(repeated, starts, xs)
 
-  def backpropagate(entries, last, count, cotangents):
-    params = jax.tree.map(lambda p: p[0], entries.params)
+  def backpropagate(memory, last, count, cotangents):
+    params = jax.tree.map(lambda p: p[0], memory.entries.params)
     grads = tape_lib.zero_influence(params, cotangents.shape[0])
 
     def body(carry, u, entry):
@@ -227,7 +258,7 @@ def _replay(cell: base.Cell) -> tape_lib.Tape:
       new, cotangents = jax.vmap(pull)(cotangents)
       return cotangents, optax.tree.add(grads, new)
 
-    return tape_lib.go_back(entries, last, count, (cotangents, grads), body)
+    return tape_lib.go_back(memory, last, count, (cotangents, grads), body)
 
   def contract(entries, deltas):
     del entries
@@ -256,8 +287,8 @@ def _jacobians(cell: base.Cell) -> tape_lib.Tape:
     starts = _starts(cell, params, state_0, xs)
     return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
 
-  def backpropagate(entries, last, count, cotangents):
-    params = jax.tree.map(lambda i: i[0, 0], entries.immediate)
+  def backpropagate(memory, last, count, cotangents):
+    params = jax.tree.map(lambda i: i[0, 0], memory.entries.immediate)
     grads = tape_lib.zero_influence(params, cotangents.shape[0])
 
     def body(carry, u, entry):
@@ -268,7 +299,7 @@ def _jacobians(cell: base.Cell) -> tape_lib.Tape:
       )
       return cotangents @ entry.transition, grads
 
-    return tape_lib.go_back(entries, last, count, (cotangents, grads), body)
+    return tape_lib.go_back(memory, last, count, (cotangents, grads), body)
 
   def contract(entries, deltas):
     del entries

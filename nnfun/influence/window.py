@@ -13,7 +13,7 @@ from nnfun.influence import tape_kinds
 class WindowInfluence(NamedTuple):
   """The last steps, on a tape that is written round and round."""
 
-  entries: base.PyTree  # leaves [window, ...]
+  memory: tape_lib.Memory  # leaves [window, ...]
   count: jax.Array  # steps seen so far, at most 2 window  []
 
 
@@ -47,15 +47,14 @@ def window(cell: base.Cell, *, length: int) -> base.Influence:
     if num_steps != 1:
       raise ValueError(f"expected a segment of 1 step, got {num_steps} steps")
     tape = tape_kinds.for_cell(cell, state_0, xs, stored=True)
-    entries, count = influence
-    tape_lib.check_room(entries, num_entries, "window")
-    entries = tape_lib.write(
-      entries, tape.record(params, state_0, xs), count % num_entries
-    )
+    memory, count = influence
+    tape_lib.check_room(memory, num_entries, "window")
+    new = tape.record(params, state_0, xs)
+    before, memory = tape_lib.write(memory, params, new, count % num_entries)
 
     def pull(cotangent):
       _, grads = tape_lib.pull_through(
-        tape, entries, count - 1, jnp.minimum(count, length), cotangent
+        tape, before, count - 1, jnp.minimum(count, length), cotangent
       )
       return jax.tree.structure(params).unflatten(grads)
 
@@ -64,6 +63,6 @@ def window(cell: base.Cell, *, length: int) -> base.Influence:
     next_count = jnp.where(
       next_count >= 2 * num_entries, next_count - num_entries, next_count
     )
-    return WindowInfluence(entries, next_count), pull
+    return WindowInfluence(memory, next_count), pull
 
   return base.Influence(init, advance)

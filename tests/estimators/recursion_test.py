@@ -38,6 +38,46 @@ def _follow(estimator, sequence, xs, ys):
   return result
 
 
+def _moving(params, pattern):
+  """Parameters which move at some steps only: "aab" twice a, then others."""
+  versions = dict(
+    zip(sorted(set(pattern)), _changing(params, 26), strict=False)
+  )
+  return [versions[letter] for letter in pattern]
+
+
+def _leaky_cell():
+  """One pre-activation a unit, with what a vanilla cell does not have.
+
+  The state reaches its successor beside the matrix too, and the features are
+  no linear function of it.
+  """
+
+  def features(h_tm1, x_t):
+    return jnp.concatenate([jnp.sin(h_tm1) * x_t[0], x_t])
+
+  def activate(a, h_tm1):
+    return 0.3 * h_tm1**2 + 0.7 * jnp.tanh(a)
+
+  def init(key):
+    shape = oracles.NUM_UNITS, oracles.NUM_UNITS + oracles.NUM_INPUTS
+    return jax.random.normal(key, shape) / 2
+
+  return nf.AffineCell(
+    init=init,
+    initial_state=lambda: jnp.zeros(oracles.NUM_UNITS),
+    step=nf.base.affine_step(features, activate),
+    features=features,
+    activate=activate,
+    input_spec=jax.ShapeDtypeStruct((oracles.NUM_INPUTS,), jnp.float32),
+  )
+
+
+# Steps under the same parameters: never, at first, lately, and across a flush;
+# back to earlier parameters, which are not those of the step before.
+_PATTERNS = ("aaaaaabaaaaaa", "abcdefffffffg", "aabbbbbbccccc")
+
+
 class RecursionTest(parameterized.TestCase):
   def _check(
     self, cell_name, make_estimator, window=None, num_steps=_NUM_STEPS
@@ -78,6 +118,75 @@ class RecursionTest(parameterized.TestCase):
       lambda *args: nf.estimators.rtrl(*args, flush_every=11),
       num_steps=24,
     )
+
+  @parameterized.product(
+    pattern=_PATTERNS, estimator=("lazy", "lazy, long tape", "rolling")
+  )
+  def test_parameters_which_move_now_and_then(self, pattern, estimator):
+    """The way back is another one through steps of the same parameters."""
+    window = 5 if estimator == "rolling" else None
+    with oracles.float64():
+      cell = _leaky_cell()
+      loss_fn = oracles.make_loss(cell)
+      sequence = _moving(oracles.make_params(cell), pattern)
+      xs, ys = oracles.make_episode(len(pattern))
+      expected = oracles.online_gradients(
+        cell, loss_fn, sequence, xs, ys, window
+      )
+      if window:
+        estimator = nf.estimators.rolling_bptt(cell, loss_fn, window=window)
+      else:
+        flush_every = 4 if estimator == "lazy" else 11
+        estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=flush_every)
+      actual = _follow(estimator, sequence, xs, ys)
+      for a, e in zip(actual, expected, strict=True):
+        oracles.assert_same_gradient(a, e)
+
+  def test_the_shorter_way_back_is_known(self):
+    """What the test above cannot see: the long way has the same result."""
+    cell = _leaky_cell()
+    loss_fn = oracles.make_loss(cell)
+    params = oracles.make_params(cell)
+    xs, ys = oracles.make_episode(6)
+    estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=3)
+    state = estimator.init(params, jax.random.key(0))
+    num_alike = []
+    for t, params_t in enumerate(_moving(params, "aabbbb")):
+      state, _ = estimator.update(params_t, state, xs[t][None], ys[t][None])
+      num_alike.append(int(state.influence.memory.num_alike))
+    self.assertEqual(num_alike, [1, 2, 1, 2, 3, 3])  # of at most 3 entries
+
+  def test_parameters_of_a_batch_which_move_at_different_steps(self):
+    with oracles.float64():
+      cell = oracles.CELLS["vanilla"]()
+      loss_fn = oracles.make_loss(cell)
+      params = oracles.make_params(cell)
+      sequences = [_moving(params, pattern) for pattern in _PATTERNS]
+      xs, ys = oracles.make_episode(len(_PATTERNS[0]))
+      estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=4)
+      expected = [_follow(estimator, s, xs, ys) for s in sequences]
+
+      def follow(sequence, xs, ys):
+        def body(state, step):
+          params, x_t, y_t = step
+          state, estimate = estimator.update(params, state, x_t, y_t)
+          return state, estimate.grads
+
+        first = jax.tree.map(lambda p: p[0], sequence)
+        state = estimator.init(first, jax.random.key(0))
+        return jax.lax.scan(body, state, (sequence, xs[:, None], ys[:, None]))[
+          1
+        ]
+
+      stack = lambda *leaves: jnp.stack(leaves)
+      batch = jax.tree.map(stack, *(jax.tree.map(stack, *s) for s in sequences))
+      # Also a batch of batches, of which the outer shares the parameters.
+      follow = jax.vmap(jax.vmap(follow, (0, None, None)), (None, 0, 0))
+      actual = jax.jit(follow)(batch, jnp.stack([xs, xs]), jnp.stack([ys, ys]))
+      for i, steps in enumerate(expected):
+        for t, e in enumerate(steps):
+          a = jax.tree.map(lambda leaf: leaf[1, i, t], actual)  # noqa: B023
+          oracles.assert_same_gradient(a, e)
 
   def test_rolling_bptt_with_a_tape_longer_than_a_turn_of_its_loop(self):
     self._check(
