@@ -137,33 +137,23 @@ def best_microseconds(
 
   Args:
     functions: name -> (function, arguments, its number of steps T).
-    num_rounds: how often each has its turn, after one run that is not counted.
-      A turn lasts at least half as long as one run of the slowest function, or
-      else short ones would be seen for a moment only.
+    num_rounds: how often each is run, after one run that is not counted.
 
   Returns:
     name -> the shortest time in microseconds per step.
   """
-  compiled, longest = {}, 0.0
+  compiled = {}
   for name, (function, args, num_steps) in functions.items():
     compiled[name] = jax.jit(function).lower(*args).compile(), args, num_steps
     jax.block_until_ready(compiled[name][0](*args))
-    longest = max(longest, _seconds(*compiled[name][:2]))
   best = dict.fromkeys(compiled, float("inf"))
   for _ in range(num_rounds):
     for name, (function, args, num_steps) in compiled.items():
-      turn = 0.0
-      while turn < longest / 2:
-        seconds = _seconds(function, args)
-        best[name] = min(best[name], seconds / num_steps * 1e6)
-        turn += seconds
+      start = time.perf_counter()
+      jax.block_until_ready(function(*args))
+      seconds = time.perf_counter() - start
+      best[name] = min(best[name], seconds / num_steps * 1e6)
   return best
-
-
-def _seconds(function, args):
-  start = time.perf_counter()
-  jax.block_until_ready(function(*args))
-  return time.perf_counter() - start
 
 
 def time_sequence(num_units: int, num_rounds: int) -> dict[str, float]:

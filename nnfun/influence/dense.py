@@ -37,8 +37,9 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
   steps in shorter segments never pay for it. The numbers are the same up to
   rounding, also when the parameters change at every step, for each entry is
   linearised at the parameters of its own step. Through steps of the parameters
-  of now, a cell of one pre-activation a unit goes back by W, which is in cache,
-  others and older steps by a Jacobian S x S each: at n = 128 half the time.
+  of now, a cell of one pre-activation a unit goes back by W, others and older
+  steps by a Jacobian S x S each: at n = 128, where W stays in cache, that part
+  of a step takes half the time.
 
   Args:
     cell: any cell. An `AffineCell` gains most. For a cell without `input_spec`
@@ -159,8 +160,8 @@ def _absorb(tape, memory, count, jacobian, flushed=None):
   leaves, structure = jax.tree.flatten(jacobian)
   eye = jnp.eye(leaves[0].shape[0], dtype=base.params_dtype(jacobian))
   # For S cotangents the Jacobian of a step is as near as W, and smaller.
-  entries = memory._replace(num_alike=None)
-  transition, deltas = tape.backpropagate(entries, count - 1, count, eye)
+  by_jacobians = memory._replace(num_alike=None)
+  transition, deltas = tape.backpropagate(by_jacobians, count - 1, count, eye)
   immediate = structure.unflatten(tape.contract(memory.entries, deltas))
 
   def absorb(jacobian):

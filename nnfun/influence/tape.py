@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
+import numpy as np
 from jax import flatten_util, lax
 from jax import numpy as jnp
 
@@ -110,18 +111,23 @@ def write(
     start: where the first of them goes, at most F - K.
 
   Returns:
-    The tape as it is gone back through from before the new entries, and as it
-    is from behind them.
+    The tape for what is older than the new entries (they lie in its buffers
+    already), and the tape to carry on with.
+
+  Raises:
+    ValueError: if an entry is not of the shape or the kind there is room for,
+      as where an input is not what the `input_spec` of its cell promised.
   """
 
   def write_leaf(e, n):
+    _check_entry(e, n)
     return lax.dynamic_update_slice_in_dim(e, n.astype(e.dtype), start, 0)
 
   entries = jax.tree.map(write_leaf, memory.entries, new)
   if memory.num_alike is None:
     memory = memory._replace(entries=entries)
     return memory, memory
-  moved = ~_equal(*jax.tree.leaves((memory.params, params)))
+  moved = ~_alike(*jax.tree.leaves((memory.params, params)))
   before = Memory(
     entries,
     params=when(moved, lambda _: params, memory.params),
@@ -135,9 +141,33 @@ def write(
   return before, before._replace(num_alike=num_alike)
 
 
+def _check_entry(room, new):
+  """Checks the leaves of a tape [F, ...] and of new entries [K, ...]."""
+  inexact = jnp.issubdtype(room.dtype, jnp.inexact)
+  kept = inexact or not jnp.issubdtype(new.dtype, jnp.inexact)
+  if room.shape[1:] != new.shape[1:] or not kept:
+    raise ValueError(
+      "expected states and inputs as the cell declares them, "
+      f"{room.dtype}{list(room.shape[1:])}, got "
+      f"{new.dtype}{list(new.shape[1:])}"
+    )
+
+
+@jax.custom_jvp
+def _alike(*leaves):
+  """Returns whether the first half of the leaves may stand for the second."""
+  return _equal(*leaves)
+
+
+@_alike.defjvp
+def _alike_jvp(primals, tangents):
+  """Equal parameters are not alike if they will differ in a moment."""
+  alike = _alike(*primals) & _alike(*tangents)
+  return alike, np.zeros(alike.shape, jax.dtypes.float0)
+
+
 @jax.custom_batching.custom_vmap
 def _equal(*leaves):
-  """Returns whether the first half of the leaves equals the second half."""
   half = len(leaves) // 2
 
   # By columns first: XLA then compares by vectors, else number by number.
@@ -151,8 +181,12 @@ def _equal(*leaves):
 
 @_equal.def_vmap
 def _equal_in_batch(axis_size, in_batched, *leaves):
-  """One answer for a batch, whose examples go through one loop together."""
-  del axis_size  # An answer each would make every loop copy what it carries.
+  """One answer for a batch, whose examples go through one loop together.
+
+  An answer each would make every loop copy what it carries. The price: one
+  example whose parameters move sends all of them the long way.
+  """
+  del axis_size
   leaves = [
     leaf if batched else leaf[None]
     for leaf, batched in zip(leaves, in_batched, strict=True)

@@ -32,26 +32,26 @@ def blank(
     num_entries: F.
 
   Returns:
-    The tape. For an `AffineCell` the Jacobian of each step, the two factors of
-    its immediate influence and its input, S^2 + R + Z + I numbers an entry. For
-    a cell with an `input_spec` the parameters, state and input of each step,
-    P + S + I numbers. For any other cell the Jacobians themselves, S (S + P)
-    numbers.
+    The tape. For an `AffineCell` the Jacobian of each step and the two factors
+    of its immediate influence, S^2 + R + Z numbers an entry, and the input if
+    it is gone back by W. For a cell with an `input_spec` the parameters, state
+    and input of each step, P + S + I numbers. For any other cell the Jacobians
+    themselves, S (S + P) numbers.
   """
   state = base.initial_state(cell, params)
   dtype = base.params_dtype(params)
   num_states = flatten_util.ravel_pytree(state)[0].size
   transition = jnp.zeros((num_states, num_states), dtype)
   x = jax.tree.map(lambda s: _zeros_like_input(s, dtype), cell.input_spec)
-  affine = isinstance(cell, base.AffineCell)
-  if affine:
+  by_matrix = _goes_by_matrix(cell, params, num_states)
+  if isinstance(cell, base.AffineCell):
     matrices = jax.tree.leaves(params)
     entry = AffineEntry(
       transition,
       [jnp.zeros(w.shape[0], w.dtype) for w in matrices],
       state,
       [jnp.zeros(w.shape[1], w.dtype) for w in matrices],
-      x,
+      x if by_matrix else None,
     )
   elif cell.input_spec is not None:
     entry = ReplayEntry(params, state, x)
@@ -62,7 +62,6 @@ def blank(
   entries = jax.tree.map(
     lambda leaf: jnp.zeros((num_entries, *leaf.shape), leaf.dtype), entry
   )
-  by_matrix = affine and _goes_by_matrix(cell, params, num_states)
   return tape_lib.blank(entries, params if by_matrix else None)
 
 
@@ -89,16 +88,18 @@ def for_cell(
 
 
 def _goes_by_matrix(cell, params, num_states):
-  """Whether going back by W is faster than by the Jacobians made of it.
+  """Whether going back by W is faster than by the Jacobians S x S made of it.
 
-  It is where the matrices are about as small, so that they stay in a near
-  cache, and a unit has one pre-activation, so that little is computed beside.
+  It is where a unit has one pre-activation, so that little is computed beside
+  the product, and W is no more than twice as large, one copy of it against a
+  Jacobian for each step. An input has to be kept for it.
   """
+  if not isinstance(cell, base.AffineCell) or cell.input_spec is None:
+    return False
   matrices = jax.tree.leaves(params)
   num_rows = sum(w.shape[0] for w in matrices)
   num_params = sum(w.size for w in matrices)
-  near = num_rows <= num_states and num_params <= 2 * num_states**2
-  return near and cell.input_spec is not None
+  return num_rows <= num_states and num_params <= 2 * num_states**2
 
 
 def _zeros_like_input(spec, dtype):
@@ -123,7 +124,7 @@ class AffineEntry(NamedTuple):
   preactivation: list[jax.Array]  # a_u, leaves [R_k]
   state_tm1: base.State  # s_{u-1}
   features: list[jax.Array]  # z_u, leaves [Z_k]
-  x_t: base.PyTree  # the input, if its shape was known in advance
+  x_t: base.PyTree  # the input, if it is gone back by W
 
 
 def _affine(
@@ -169,8 +170,8 @@ def _affine(
 
     eye = jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype)
     transition = jax.vmap(column, in_axes=1, out_axes=1)(eye, *slopes)
-    kept_x = None if cell.input_spec is None else x_t
-    return AffineEntry(transition, a, state_tm1, z, kept_x)
+    by_matrix = _goes_by_matrix(cell, params, flat_tm1.size)
+    return AffineEntry(transition, a, state_tm1, z, x_t if by_matrix else None)
 
   def record(params, state_0, xs):
     starts = _starts(cell, params, state_0, xs)

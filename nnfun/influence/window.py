@@ -13,7 +13,7 @@ from nnfun.influence import tape_kinds
 class WindowInfluence(NamedTuple):
   """The last steps, on a tape that is written round and round."""
 
-  memory: tape_lib.Memory  # leaves [window, ...]
+  memory: tape_lib.Memory  # the tape, F = length + 1
   count: jax.Array  # steps seen so far, at most 2 window  []
 
 

@@ -39,10 +39,9 @@ def _follow(estimator, sequence, xs, ys):
 
 
 def _moving(params, pattern):
-  """Parameters which move at some steps only: "aab" twice a, then others."""
-  versions = dict(
-    zip(sorted(set(pattern)), _changing(params, 26), strict=False)
-  )
+  """Parameters which move where the letter of the pattern does."""
+  letters = sorted(set(pattern))
+  versions = dict(zip(letters, _changing(params, len(letters)), strict=True))
   return [versions[letter] for letter in pattern]
 
 
@@ -73,8 +72,8 @@ def _leaky_cell():
   )
 
 
-# Steps under the same parameters: never, at first, lately, and across a flush;
-# back to earlier parameters, which are not those of the step before.
+# Steps under the same parameters: but one, lately, and across a flush; back to
+# earlier parameters, which are not those of the step before.
 _PATTERNS = ("aaaaaabaaaaaa", "abcdefffffffg", "aabbbbbbccccc")
 
 
@@ -142,19 +141,73 @@ class RecursionTest(parameterized.TestCase):
       for a, e in zip(actual, expected, strict=True):
         oracles.assert_same_gradient(a, e)
 
-  def test_the_shorter_way_back_is_known(self):
+  @parameterized.parameters(("aaaa", True), ("aaab", False))
+  def test_the_shorter_way_back_is_taken(self, pattern, taken):
     """What the test above cannot see: the long way has the same result."""
     cell = _leaky_cell()
     loss_fn = oracles.make_loss(cell)
+    xs, ys = oracles.make_episode(4)
+    estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=4)
     params = oracles.make_params(cell)
-    xs, ys = oracles.make_episode(6)
-    estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=3)
     state = estimator.init(params, jax.random.key(0))
-    num_alike = []
-    for t, params_t in enumerate(_moving(params, "aabbbb")):
-      state, _ = estimator.update(params_t, state, xs[t][None], ys[t][None])
-      num_alike.append(int(state.influence.memory.num_alike))
-    self.assertEqual(num_alike, [1, 2, 1, 2, 3, 3])  # of at most 3 entries
+    for t, params_t in enumerate(_moving(params, pattern)):
+      if t == 3:
+        # Without the Jacobians of the steps there is only the shorter way.
+        memory = state.influence.memory
+        lost = jnp.full_like(memory.entries.transition, jnp.nan)
+        entries = memory.entries._replace(transition=lost)
+        influence = state.influence._replace(
+          memory=memory._replace(entries=entries)
+        )
+        state = state._replace(influence=influence)
+      piece = slice(t, t + 1)
+      state, estimate = estimator.update(params_t, state, xs[piece], ys[piece])
+    finite = bool(jnp.all(jnp.isfinite(estimate.grads["cell"])))
+    self.assertEqual(finite, taken)
+
+  @parameterized.parameters(0.0, 0.1)
+  def test_forward_derivatives_of_an_online_run(self, rate):
+    """At a rate of 0 the parameters stay, and yet depend on the rate."""
+    with oracles.float64():
+      cell = _leaky_cell()
+      loss_fn = oracles.make_loss(cell)
+      params = oracles.make_params(cell)
+      xs, ys = oracles.make_episode(6)
+
+      def run(estimator, rate):
+        def body(carry, step):
+          params, state = carry
+          state, estimate = estimator.update(params, state, *step)
+          params = jax.tree.map(
+            lambda p, g: p - rate * g, params, estimate.grads
+          )
+          return (params, state), estimate.loss
+
+        start = params, estimator.init(params, jax.random.key(0))
+        return jax.lax.scan(body, start, (xs[:, None], ys[:, None]))[1]
+
+      expected = jax.jacfwd(
+        lambda r: run(nf.estimators.rtrl(cell, loss_fn), r)
+      )(rate)
+      self.assertGreater(float(jnp.abs(expected[-1])), 1e-3)
+      for estimator in (
+        nf.estimators.rtrl(cell, loss_fn, flush_every=4),
+        nf.estimators.rolling_bptt(cell, loss_fn, window=6),
+      ):
+        actual = jax.jacfwd(lambda r, e=estimator: run(e, r))(rate)
+        oracles.assert_same_gradient(actual, expected)
+
+  def test_an_input_which_its_cell_did_not_declare(self):
+    cell = _leaky_cell()
+    declared = jax.ShapeDtypeStruct((oracles.NUM_INPUTS,), jnp.int32)
+    cell = cell._replace(input_spec=declared)
+    loss_fn = oracles.make_loss(cell)
+    params = oracles.make_params(cell)
+    xs, ys = oracles.make_episode(1)
+    estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=4)
+    state = estimator.init(params, jax.random.key(0))
+    with self.assertRaisesRegex(ValueError, r"int32\[3\], got float32\[3\]"):
+      estimator.update(params, state, xs, ys)
 
   def test_parameters_of_a_batch_which_move_at_different_steps(self):
     with oracles.float64():
@@ -164,7 +217,9 @@ class RecursionTest(parameterized.TestCase):
       sequences = [_moving(params, pattern) for pattern in _PATTERNS]
       xs, ys = oracles.make_episode(len(_PATTERNS[0]))
       estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=4)
-      expected = [_follow(estimator, s, xs, ys) for s in sequences]
+      expected = [
+        oracles.online_gradients(cell, loss_fn, s, xs, ys) for s in sequences
+      ]
 
       def follow(sequence, xs, ys):
         def body(state, step):
