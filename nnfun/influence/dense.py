@@ -36,10 +36,9 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
   tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so F
   steps in shorter segments never pay for it. The numbers are the same up to
   rounding, also when the parameters change at every step, for each entry is
-  linearised at the parameters of its own step. Through steps of the parameters
-  of now, a cell of one pre-activation a unit goes back by W, others and older
-  steps by a Jacobian S x S each: at n = 128, where W stays in cache, that part
-  of a step takes half the time.
+  linearised at the parameters of its own step. Steps under one W of a cell with
+  one pre-activation a unit have d a_t / d s_tm1 in common: the way back through
+  them reads one matrix, which stays in cache, where others read one each.
 
   Args:
     cell: any cell. An `AffineCell` gains most. For a cell without `input_spec`
@@ -48,8 +47,7 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     flush_every: F, how many steps are put off at most.
 
   Returns:
-    The influence; memory S P + F times an entry of `tape_kinds.blank`, and P
-    where steps of the same parameters have a way of their own. While J
+    The influence; memory S P + F times an entry of `tape_kinds.blank`. While J
     is multiplied by F steps, or by a segment of K >= F, twice S P more and for
     an `AffineCell` F S (S + R) or K S (S + R).
 
@@ -84,32 +82,38 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
 
   def advance(params, influence, state_0, xs):
     num_steps = jax.tree.leaves(xs)[0].shape[0]
-    tape = tape_kinds.for_cell(cell, state_0, xs, stored=flush_every > 1)
-    new = tape_lib.Memory(tape.record(params, state_0, xs), params, None)
+    tape = tape_kinds.for_cell(
+      cell, params, state_0, xs, stored=flush_every > 1
+    )
+    new = tape_lib.Memory(tape.record(params, state_0, xs), None)
     jacobian, memory, count, flushed = influence
     tape_lib.check_room(memory, flush_every, "flush_every")
     if flush_every == 1:
-      after = _absorb(tape, new, num_steps, jacobian)
+      after = _absorb(tape, jacobian, new, num_steps)
       return influence._replace(jacobian=after), _pull(jacobian)
     fits = num_steps < flush_every
     full = count + num_steps > flush_every if fits else count > 0
 
-    def flush(carry):
-      jacobian, memory = carry
-      return _absorb(tape, memory, count, jacobian, flushed), memory
+    def flush(influence):
+      jacobian = _absorb(tape, *influence)
+      return DenseInfluence(
+        jacobian,
+        influence.memory,
+        jnp.zeros_like(count),
+        jnp.ones_like(flushed),
+      )
 
-    # The tape goes through unchanged so that XLA writes both in place.
-    jacobian, memory = tape_lib.when(full, flush, (jacobian, memory))
-    flushed = flushed | full
-    count = jnp.where(full, 0, count)
+    # All of it goes through: of what does not, XLA would compute at every step
+    # what the flush makes of it, and the tape could not be written in place.
+    jacobian, memory, count, flushed = tape_lib.when(full, flush, influence)
     if fits:
       # Written before it is read: the other order would copy the tape.
-      before, memory = tape_lib.write(memory, params, new.entries, count)
+      before, memory = tape_lib.write(tape, memory, new.entries, count)
       pull = _pull_through(tape, before, count, jacobian, flushed)
       count = count + num_steps
     else:
       pull = _pull(jacobian)
-      jacobian = _absorb(tape, new, num_steps, jacobian)
+      jacobian = _absorb(tape, jacobian, new, num_steps)
       flushed = jnp.ones_like(flushed)
     return DenseInfluence(jacobian, memory, count, flushed), pull
 
@@ -144,14 +148,14 @@ def _pull_through(tape, memory, count, jacobian, flushed):
   return pull
 
 
-def _absorb(tape, memory, count, jacobian, flushed=None):
+def _absorb(tape, jacobian, memory, count, flushed=None):
   """Returns J after the first `count` entries: Phi J + I.
 
   Args:
     tape: what can be done with the entries.
+    jacobian: J before them.
     memory: the entries.
     count: how many of them are in use.
-    jacobian: J before them.
     flushed: whether J may differ from 0, if that is not known before running.
 
   Returns:
@@ -159,9 +163,7 @@ def _absorb(tape, memory, count, jacobian, flushed=None):
   """
   leaves, structure = jax.tree.flatten(jacobian)
   eye = jnp.eye(leaves[0].shape[0], dtype=base.params_dtype(jacobian))
-  # For S cotangents the Jacobian of a step is as near as W, and smaller.
-  by_jacobians = memory._replace(num_alike=None)
-  transition, deltas = tape.backpropagate(by_jacobians, count - 1, count, eye)
+  transition, deltas = tape.backpropagate(memory, count - 1, count, eye)
   immediate = structure.unflatten(tape.contract(memory.entries, deltas))
 
   def absorb(jacobian):

@@ -28,15 +28,22 @@ class RecordFn(Protocol):
     ...
 
 
-class Memory(NamedTuple):
-  """A tape, and how many of its steps were taken under the same parameters.
+class SharedFn(Protocol):
+  """Picks what successive entries may have in common."""
 
-  Of these a kind of tape may know a shorter way back than by their entries.
+  def __call__(self, entries: base.PyTree) -> base.PyTree:
+    """Returns leaves of the entries, [F, ...] or [K, ...] as they have."""
+    ...
+
+
+class Memory(NamedTuple):
+  """A tape, and how many of its newest entries have in common what they may.
+
+  Through these there is a shorter way back, with that one in cache.
   """
 
   entries: base.PyTree  # leaves [F, ...]
-  params: base.Params | None  # those of the newest entry, if it matters
-  num_alike: jax.Array | None  # newest entries recorded under them  []
+  num_alike: jax.Array | None  # None if they may have nothing  []
 
 
 class BackpropagateFn(Protocol):
@@ -55,11 +62,12 @@ class BackpropagateFn(Protocol):
       memory: the tape.
       last: index of the newest entry to use; older ones precede it, cyclically.
       count: how many entries to use, at most F.
-      cotangents: N of d loss / d s after the newest entry, flat [N, S].
+      cotangents: one or several d loss / d s after the newest entry, flat
+        [..., S].
 
     Returns:
-      Those of d loss / d s before the oldest entry [N, S], and what `contract`
-      makes the gradients from.
+      Those before the oldest entry [..., S], and what `contract` makes the
+      gradients from.
     """
     ...
 
@@ -70,7 +78,7 @@ class ContractFn(Protocol):
   def __call__(
     self, entries: base.PyTree, deltas: base.PyTree
   ) -> list[jax.Array]:
-    """Returns sum_u lambda_u^T I_u, a leaf [N, ...] for each of the params."""
+    """Returns sum_u lambda_u^T I_u, a leaf [..., ...] for each parameter."""
     ...
 
 
@@ -78,41 +86,25 @@ class Tape(NamedTuple):
   """What can be done with the remembered steps of one kind of cell."""
 
   record: RecordFn
+  shared: SharedFn | None  # None if there is no such thing
   backpropagate: BackpropagateFn
   contract: ContractFn
 
 
-def blank(entries: base.PyTree, params: base.Params | None = None) -> Memory:
-  """Returns a tape of which nothing is in use.
-
-  Args:
-    entries: room for its entries, leaves [F, ...].
-    params: the parameters of the cell, for their shapes, if it matters which
-      entries were recorded under the same ones.
-
-  Returns:
-    The tape.
-  """
-  if params is None:
-    return Memory(entries, None, None)
-  zeros = jax.tree.map(jnp.zeros_like, params)
-  return Memory(entries, zeros, jnp.zeros([], jnp.int32))
-
-
 def write(
-  memory: Memory, params: base.Params, new: base.PyTree, start: base.Array | int
+  tape: Tape, memory: Memory, new: base.PyTree, start: base.Array | int
 ) -> tuple[Memory, Memory]:
   """Writes new entries from index `start` on.
 
   Args:
-    memory: the tape.
-    params: the parameters under which the new entries were recorded.
+    tape: what can be done with the entries.
+    memory: the entries so far.
     new: entries, leaves [K, ...].
     start: where the first of them goes, at most F - K.
 
   Returns:
-    The tape for what is older than the new entries (they lie in its buffers
-    already), and the tape to carry on with.
+    The memory for what is older than the new entries (they lie in its buffers
+    already), and the memory to carry on with.
 
   Raises:
     ValueError: if an entry is not of the shape or the kind there is room for,
@@ -124,21 +116,35 @@ def write(
     return lax.dynamic_update_slice_in_dim(e, n.astype(e.dtype), start, 0)
 
   entries = jax.tree.map(write_leaf, memory.entries, new)
-  if memory.num_alike is None:
-    memory = memory._replace(entries=entries)
+  if tape.shared is None:
+    memory = Memory(entries, None)
     return memory, memory
-  moved = ~_alike(*jax.tree.leaves((memory.params, params)))
-  before = Memory(
-    entries,
-    params=when(moved, lambda _: params, memory.params),
-    num_alike=jnp.where(moved, 0, memory.num_alike),
-  )
-  num_entries, num_new = (
-    jax.tree.leaves(e)[0].shape[0] for e in (entries, new)
-  )
+  room, steps = tape.shared(entries), tape.shared(new)
+  num_entries, num_steps = (len(jax.tree.leaves(s)[0]) for s in (room, steps))
+  joined = _alike(entry_at(room, start - 1), entry_at(steps, 0))
+  num_older = jnp.where(joined, memory.num_alike, 0)
   # At most F, so that an endless stream does not overflow the counter.
-  num_alike = jnp.minimum(before.num_alike + num_new, num_entries)
-  return before, before._replace(num_alike=num_alike)
+  num_alike = jnp.minimum(num_older + num_steps, num_entries)
+  if num_steps > 1:
+    later = jax.tree.map(lambda s: s[1:], steps)
+    earlier = jax.tree.map(lambda s: s[:-1], steps)
+    num_alike = jnp.where(_alike(later, earlier), num_alike, 0)
+  return Memory(entries, num_older), Memory(entries, num_alike)
+
+
+def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
+  """Returns one entry.
+
+  Args:
+    entries: leaves [F, ...].
+    u: its index, from -F to F - 1.
+
+  Returns:
+    Leaves [...].
+  """
+  return jax.tree.map(
+    lambda leaf: lax.dynamic_index_in_dim(leaf, u, keepdims=False), entries
+  )
 
 
 def _check_entry(room, new):
@@ -153,16 +159,21 @@ def _check_entry(room, new):
     )
 
 
+def _alike(one, other):
+  """Whether one may stand for the other."""
+  return _alike_leaves(*jax.tree.leaves((one, other)))
+
+
 @jax.custom_jvp
-def _alike(*leaves):
-  """Returns whether the first half of the leaves may stand for the second."""
+def _alike_leaves(*leaves):
+  """Returns whether the first half of the leaves equals the second."""
   return _equal(*leaves)
 
 
-@_alike.defjvp
+@_alike_leaves.defjvp
 def _alike_jvp(primals, tangents):
-  """Equal parameters are not alike if they will differ in a moment."""
-  alike = _alike(*primals) & _alike(*tangents)
+  """What is equal is not alike if it will differ in a moment."""
+  alike = _alike_leaves(*primals) & _alike_leaves(*tangents)
   return alike, np.zeros(alike.shape, jax.dtypes.float0)
 
 
@@ -184,7 +195,7 @@ def _equal_in_batch(axis_size, in_batched, *leaves):
   """One answer for a batch, whose examples go through one loop together.
 
   An answer each would make every loop copy what it carries. The price: one
-  example whose parameters move sends all of them the long way.
+  example which is not alike sends all of them the long way.
   """
   del axis_size
   leaves = [
@@ -235,8 +246,8 @@ def pull_through(
     for each of the params.
   """
   flat = flatten_util.ravel_pytree(cotangent)[0]
-  rows, deltas = tape.backpropagate(memory, last, count, flat[None])
-  return rows[0], [g[0] for g in tape.contract(memory.entries, deltas)]
+  flat, deltas = tape.backpropagate(memory, last, count, flat)
+  return flat, tape.contract(memory.entries, deltas)
 
 
 def zero_influence(params: base.Params, num_states: int) -> base.PyTree:
@@ -290,59 +301,38 @@ def when(
   def turn(_, carry):
     return function(lax.optimization_barrier(carry))
 
-  return lax.fori_loop(0, jnp.where(condition, 1, 0), turn, carry)
-
-
-BodyFn = Callable[[base.PyTree, jax.Array, base.PyTree], base.PyTree]
+  # From a start that is computed: a constant one would have to be copied first.
+  return lax.fori_loop(jnp.where(condition, 0, 1), 1, turn, carry)
 
 
 def go_back(
-  memory: Memory,
+  entries: base.PyTree,
   last: jax.Array | int,
-  count: jax.Array | int,
+  start: jax.Array | int,
+  stop: jax.Array | int,
   carry: base.PyTree,
-  body: BodyFn,
-  alike_body: BodyFn | None = None,
-  unroll: int = 1,
+  body: Callable[[base.PyTree, jax.Array, base.PyTree], base.PyTree],
 ) -> base.PyTree:
-  """Goes through entries, the newest first.
+  """Goes through entries, the newest first, one a turn.
+
+  Unrolled it would be slower on a CPU: a body of at most eight kernels XLA runs
+  in order, a longer one through a queue, of which other threads take a part
+  that then has to be waited for.
 
   Args:
-    memory: the entries.
-    last: index of the newest entry; older ones precede it, cyclically.
-    count: how many entries.
-    carry: what the first call of a body gets.
-    body: (carry, index u, entry u) -> carry.
-    alike_body: the same for entries recorded under `memory.params`, if there is
-      a shorter way.
-    unroll: how many entries one turn of a loop takes.
+    entries: of a tape, leaves [F, ...].
+    last: index of the newest entry, at most F - 1; older ones precede it,
+      cyclically.
+    start: how many of the newest are left out.
+    stop: after how many of the newest to end, at most F.
+    carry: what the first call of the body gets.
+    body: (carry, index u, entry u) -> carry; u from 1 - F to F - 1.
 
   Returns:
     The last carry.
   """
-  num_entries = jax.tree.leaves(memory.entries)[0].shape[0]
 
-  def go(body, start, stop, carry):
-    def back(i, carry):
-      u = (last - i) % num_entries
-      entry = jax.tree.map(
-        lambda leaf: lax.dynamic_index_in_dim(leaf, u, keepdims=False),
-        memory.entries,
-      )
-      return body(carry, u, entry)
+  def turn(i, carry):
+    return body(carry, last - i, entry_at(entries, last - i))
 
-    first = start + (stop - start) % unroll
-
-    def back_several(turn, carry):
-      for j in range(unroll):
-        carry = back(first + turn * unroll + j, carry)
-      return carry
-
-    carry = lax.fori_loop(start, first, back, carry)
-    return lax.fori_loop(0, (stop - first) // unroll, back_several, carry)
-
-  if alike_body is None or memory.num_alike is None:
-    return go(body, 0, count, carry)
-  num_alike = jnp.minimum(memory.num_alike, count)
-  carry = go(alike_body, 0, num_alike, carry)
-  return go(body, num_alike, count, carry)
+  return lax.fori_loop(start, stop, turn, carry)

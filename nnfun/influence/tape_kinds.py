@@ -1,10 +1,11 @@
 """The three kinds of tape, from the cell whose structure saves most.
 
-An `AffineCell` keeps Jacobians [S, S] and the factors of I_u, a cell whose
-input is known in advance what is needed to run its step again, and any other
-cell both Jacobians.
+An `AffineCell` keeps one Jacobian and the factors of I_u, a cell whose input is
+known in advance what is needed to run its step again, and any other cell both
+Jacobians.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -14,11 +15,6 @@ from jax import numpy as jnp
 
 from nnfun import base
 from nnfun.influence import tape as tape_lib
-
-# Entries gone through in one turn of a loop, where a step is one small product:
-# a turn costs as much, and the slices of one turn are fetched side by side. 8
-# is faster than 4 or 16 at n = 64 and 128 on a CPU.
-_UNROLL = 8
 
 
 def blank(
@@ -32,28 +28,30 @@ def blank(
     num_entries: F.
 
   Returns:
-    The tape. For an `AffineCell` the Jacobian of each step and the two factors
-    of its immediate influence, S^2 + R + Z numbers an entry, and the input if
-    it is gone back by W. For a cell with an `input_spec` the parameters, state
-    and input of each step, P + S + I numbers. For any other cell the Jacobians
-    themselves, S (S + P) numbers.
+    The tape. For an `AffineCell` a Jacobian of each step and the two factors of
+    its immediate influence, min(R, S) S + R + Z numbers an entry. For a cell
+    with an `input_spec` the parameters, state and input of each step, P + S + I
+    numbers. For any other cell the Jacobians themselves, S (S + P) numbers.
   """
   state = base.initial_state(cell, params)
   dtype = base.params_dtype(params)
   num_states = flatten_util.ravel_pytree(state)[0].size
   transition = jnp.zeros((num_states, num_states), dtype)
-  x = jax.tree.map(lambda s: _zeros_like_input(s, dtype), cell.input_spec)
-  by_matrix = _goes_by_matrix(cell, params, num_states)
+  num_alike = None
   if isinstance(cell, base.AffineCell):
     matrices = jax.tree.leaves(params)
+    jacobian = transition
+    if _by_rows(params, num_states):
+      jacobian = [jnp.zeros((w.shape[0], num_states), dtype) for w in matrices]
+      num_alike = jnp.zeros([], jnp.int32)
     entry = AffineEntry(
-      transition,
+      jacobian,
       [jnp.zeros(w.shape[0], w.dtype) for w in matrices],
       state,
       [jnp.zeros(w.shape[1], w.dtype) for w in matrices],
-      x if by_matrix else None,
     )
   elif cell.input_spec is not None:
+    x = jax.tree.map(lambda s: _zeros_like_input(s, dtype), cell.input_spec)
     entry = ReplayEntry(params, state, x)
   else:
     entry = JacobianEntry(
@@ -62,16 +60,22 @@ def blank(
   entries = jax.tree.map(
     lambda leaf: jnp.zeros((num_entries, *leaf.shape), leaf.dtype), entry
   )
-  return tape_lib.blank(entries, params if by_matrix else None)
+  return tape_lib.Memory(entries, num_alike)
 
 
 def for_cell(
-  cell: base.Cell, state_0: base.State, xs: base.PyTree, *, stored: bool
+  cell: base.Cell,
+  params: base.Params,
+  state_0: base.State,
+  xs: base.PyTree,
+  *,
+  stored: bool,
 ) -> tape_lib.Tape:
   """Returns the cheapest tape for a cell.
 
   Args:
     cell: any cell.
+    params: its parameters, for their shapes.
     state_0: a state, for its structure.
     xs: inputs, leaves [K, ...], for their structure.
     stored: whether the entries go into the room which `blank` made. If not,
@@ -81,31 +85,40 @@ def for_cell(
     The tape's functions.
   """
   if isinstance(cell, base.AffineCell):
-    return _affine(cell, state_0, xs)
+    return _affine(cell, params, state_0, xs)
   if cell.input_spec is not None or not stored:
     return _replay(cell)
   return _jacobians(cell)
 
 
-def _goes_by_matrix(cell, params, num_states):
-  """Whether going back by W is faster than by the Jacobians S x S made of it.
+def _by_rows(params, num_states):
+  """Whether d a / d s_tm1 [R, S] is kept in place of Phi = d s / d s_tm1.
 
-  It is where a unit has one pre-activation, so that little is computed beside
-  the product, and W is no more than twice as large, one copy of it against a
-  Jacobian for each step. An input has to be kept for it.
+  Where a unit has one pre-activation it is no larger, and under one W the same
+  for all steps, if the features are linear in the state.
   """
-  if not isinstance(cell, base.AffineCell) or cell.input_spec is None:
-    return False
-  matrices = jax.tree.leaves(params)
-  num_rows = sum(w.shape[0] for w in matrices)
-  num_params = sum(w.size for w in matrices)
-  return num_rows <= num_states and num_params <= 2 * num_states**2
+  return sum(w.shape[0] for w in jax.tree.leaves(params)) <= num_states
 
 
 def _zeros_like_input(spec, dtype):
   """Floating inputs take the dtype of the network, others keep theirs."""
   floating = jnp.issubdtype(spec.dtype, jnp.floating)
   return jnp.zeros(spec.shape, dtype if floating else spec.dtype)
+
+
+def _each(function, cotangents, ndim=1):
+  """Of one cotangent, which has `ndim` axes, or of each of several [N, ...]."""
+  if cotangents.ndim > ndim:
+    function = jax.vmap(function)
+  return function(cotangents)
+
+
+def _no_gradients(stacked, cotangents):
+  """Zeros, leaves [..., ...] for parameters stacked in leaves [F, ...]."""
+  return jax.tree.map(
+    lambda p: jnp.zeros((*cotangents.shape[:-1], *p.shape[1:]), p.dtype),
+    stacked,
+  )
 
 
 def _starts(cell, params, state_0, xs):
@@ -120,36 +133,36 @@ def _starts(cell, params, state_0, xs):
 class AffineEntry(NamedTuple):
   """One step of an affine cell."""
 
-  transition: jax.Array  # Phi_u  [S, S]
+  jacobian: base.PyTree  # Phi_u [S, S], or d a_u / d s_{u-1}, leaves [R_k, S]
   preactivation: list[jax.Array]  # a_u, leaves [R_k]
   state_tm1: base.State  # s_{u-1}
   features: list[jax.Array]  # z_u, leaves [Z_k]
-  x_t: base.PyTree  # the input, if it is gone back by W
 
 
 def _affine(
-  cell: base.AffineCell, state_0: base.State, xs: base.PyTree
+  cell: base.AffineCell,
+  params: base.Params,
+  state_0: base.State,
+  xs: base.PyTree,
 ) -> tape_lib.Tape:
   """I_u = (d s_u / d a_u) (x) z_u: deltas d loss / d a_u, one product last."""
   x_0 = jax.tree.map(lambda x: x[0], xs)
   structure = jax.tree.structure(jax.eval_shape(cell.features, state_0, x_0))
-  unravel = flatten_util.ravel_pytree(state_0)[1]
+  flat_0, unravel = flatten_util.ravel_pytree(state_0)
+  by_rows = _by_rows(params, flat_0.size)
 
-  def activate(state_tm1, *preactivation):
+  def activate(flat_tm1, *preactivation):
+    state_tm1 = unravel(flat_tm1)
     state_t = cell.activate(structure.unflatten(preactivation), state_tm1)
     return flatten_util.ravel_pytree(state_t)[0].astype(preactivation[0].dtype)
 
-  def features_vjp(state_tm1, x_t):
+  def record_step(params, state_tm1, x_t):
     def features(flat):
       leaves = jax.tree.leaves(cell.features(unravel(flat), x_t))
       return [z.astype(flat.dtype) for z in leaves]
 
-    return jax.vjp(features, flatten_util.ravel_pytree(state_tm1)[0])
-
-  def record_step(params, state_tm1, x_t):
     flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
-    z, pull = features_vjp(state_tm1, x_t)
-    matrices = jax.tree.leaves(params)
+    z, pull = jax.vjp(features, flat_tm1)
     a = jax.tree.leaves(base.preactivation(params, structure.unflatten(z)))
 
     # d a / d s = W d z / d s row by row in reverse: z is mostly a selection of
@@ -158,71 +171,94 @@ def _affine(
       zeros = [jnp.zeros_like(v) for v in z]
       return pull([*zeros[:k], w, *zeros[k + 1 :]])[0]
 
-    slopes = [
+    rows = [
       jax.vmap(lambda w, k=k: row(k, w))(matrix)
-      for k, matrix in enumerate(matrices)
+      for k, matrix in enumerate(jax.tree.leaves(params))
     ]
+    if by_rows:
+      return AffineEntry(rows, a, state_tm1, z)
 
     # d s_t / d s column by column forward: no product if activate acts unit by
     # unit.
     def column(direction, *da):
-      return jax.jvp(activate, (state_tm1, *a), (unravel(direction), *da))[1]
+      return jax.jvp(activate, (flat_tm1, *a), (direction, *da))[1]
 
     eye = jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype)
-    transition = jax.vmap(column, in_axes=1, out_axes=1)(eye, *slopes)
-    by_matrix = _goes_by_matrix(cell, params, flat_tm1.size)
-    return AffineEntry(transition, a, state_tm1, z, x_t if by_matrix else None)
+    transition = jax.vmap(column, in_axes=1, out_axes=1)(eye, *rows)
+    return AffineEntry(transition, a, state_tm1, z)
 
   def record(params, state_0, xs):
     starts = _starts(cell, params, state_0, xs)
     return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
 
-  def backpropagate(memory, last, count, cotangents):
-    entries, matrices = memory.entries, jax.tree.leaves(memory.params)
+  def activate_vjp(entry, cotangent):
+    """lambda_t -> what of lambda_tm1 bypasses a_t, and d loss / d a_t."""
+    flat_tm1 = flatten_util.ravel_pytree(entry.state_tm1)[0]
+    _, pull = jax.vjp(activate, flat_tm1, *entry.preactivation)
+    direct, *deltas = pull(cotangent)
+    return direct, deltas
 
-    def activate_vjp(entry, cotangents):
-      _, pull = jax.vjp(activate, entry.state_tm1, *entry.preactivation)
-      direct, *deltas = jax.vmap(pull)(cotangents)
-      return jax.vmap(lambda s: flatten_util.ravel_pytree(s)[0])(direct), deltas
+  # Kept as [..., F, R], so that `contract` is a product for each cotangent.
+  def room(cotangents, entries):
+    return jnp.zeros((*cotangents.shape[:-1], *entries.shape), entries.dtype)
 
-    def keep(kept, deltas, u):
-      return [
-        lax.dynamic_update_index_in_dim(k, d, u, 1)
-        for k, d in zip(kept, deltas, strict=True)
-      ]
+  def keep(kept, new, u):
+    return lax.dynamic_update_index_in_dim(kept, new, u, -2)
+
+  def back_by_transitions(memory, last, count, cotangents):
+    entries = memory.entries
 
     def body(carry, u, entry):
       cotangents, kept = carry
-      _, deltas = activate_vjp(entry, cotangents)
-      return cotangents @ entry.transition, keep(kept, deltas, u)
+      return cotangents @ entry.jacobian, keep(kept, cotangents, u)
 
-    # The same from W: Phi = d s_t / d s_tm1 + d s_t / d a W d z / d s_tm1.
-    def alike_body(carry, u, entry):
+    carry = cotangents, room(cotangents, entries.jacobian[:, 0])
+    cotangents, kept = tape_lib.go_back(entries, last, 0, count, carry, body)
+    each_entry = functools.partial(jax.vmap(activate_vjp), entries)
+    _, deltas = _each(each_entry, kept, ndim=2)
+    # Also where an entry not in use is no point of differentiability.
+    used = jnp.any(kept != 0, -1, keepdims=True)
+    return cotangents, [jnp.where(used, d, 0) for d in deltas]
+
+  def shared(entries):
+    return entries.jacobian
+
+  def back_by_rows(memory, last, count, cotangents):
+    entries, num_alike = memory
+
+    def step_back(carry, u, entry, jacobian):
       cotangents, kept = carry
-      direct, deltas = activate_vjp(entry, cotangents)
-      _, pull = features_vjp(entry.state_tm1, entry.x_t)
-      dz = [d @ w for d, w in zip(deltas, matrices, strict=True)]
-      return direct + jax.vmap(pull)(dz)[0], keep(kept, deltas, u)
+      pull = functools.partial(activate_vjp, entry)
+      direct, deltas = _each(pull, cotangents)
+      # Phi = d s_t / d s_tm1 + (d s_t / d a) (d a / d s_tm1).
+      products = [d @ j for d, j in zip(deltas, jacobian, strict=True)]
+      kept = [keep(k, d, u) for k, d in zip(kept, deltas, strict=True)]
+      return sum(products, direct), kept
 
-    # [N, F, R]: `contract` is then a product for each of the N. Zero where an
-    # entry is not in use.
-    kept = [
-      jnp.zeros((cotangents.shape[0], *a.shape), a.dtype)
-      for a in entries.preactivation
-    ]
-    num_entries = entries.transition.shape[0]
-    unroll = _UNROLL if num_entries >= _UNROLL else 1
-    return tape_lib.go_back(
-      memory, last, count, (cotangents, kept), body, alike_body, unroll
-    )
+    def by_own(carry, u, entry):
+      return step_back(carry, u, entry, entry.jacobian)
+
+    carry = cotangents, [room(cotangents, a) for a in entries.preactivation]
+    if num_alike is None:
+      return tape_lib.go_back(entries, last, 0, count, carry, by_own)
+    newest = tape_lib.entry_at(entries.jacobian, last)
+
+    def by_newest(carry, u, entry):
+      return step_back(carry, u, entry, newest)
+
+    num_alike = jnp.minimum(num_alike, count)
+    carry = tape_lib.go_back(entries, last, 0, num_alike, carry, by_newest)
+    return tape_lib.go_back(entries, last, num_alike, count, carry, by_own)
 
   def contract(entries, deltas):
     return [
-      jnp.einsum("nur,uz->nrz", d, z)
+      jnp.einsum("...ur,uz->...rz", d, z)
       for d, z in zip(deltas, entries.features, strict=True)
     ]
 
-  return tape_lib.Tape(record, backpropagate, contract)
+  if by_rows:
+    return tape_lib.Tape(record, shared, back_by_rows, contract)
+  return tape_lib.Tape(record, None, back_by_transitions, contract)
 
 
 class ReplayEntry(NamedTuple):
@@ -245,8 +281,7 @@ def _replay(cell: base.Cell) -> tape_lib.Tape:
     return ReplayEntry(repeated, starts, xs)
 
   def backpropagate(memory, last, count, cotangents):
-    params = jax.tree.map(lambda p: p[0], memory.entries.params)
-    grads = tape_lib.zero_influence(params, cotangents.shape[0])
+    grads = _no_gradients(memory.entries.params, cotangents)
 
     def body(carry, u, entry):
       del u
@@ -256,16 +291,18 @@ def _replay(cell: base.Cell) -> tape_lib.Tape:
       _, pull = jax.vjp(
         lambda params, s: step_fn(params, s, entry.x_t), entry.params, flat_tm1
       )
-      new, cotangents = jax.vmap(pull)(cotangents)
+      new, cotangents = _each(pull, cotangents)
       return cotangents, optax.tree.add(grads, new)
 
-    return tape_lib.go_back(memory, last, count, (cotangents, grads), body)
+    return tape_lib.go_back(
+      memory.entries, last, 0, count, (cotangents, grads), body
+    )
 
   def contract(entries, deltas):
     del entries
     return jax.tree.leaves(deltas)
 
-  return tape_lib.Tape(record, backpropagate, contract)
+  return tape_lib.Tape(record, None, backpropagate, contract)
 
 
 class JacobianEntry(NamedTuple):
@@ -289,8 +326,8 @@ def _jacobians(cell: base.Cell) -> tape_lib.Tape:
     return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
 
   def backpropagate(memory, last, count, cotangents):
-    params = jax.tree.map(lambda i: i[0, 0], memory.entries.immediate)
-    grads = tape_lib.zero_influence(params, cotangents.shape[0])
+    rows = jax.tree.map(lambda i: i[0], memory.entries.immediate)
+    grads = _no_gradients(rows, cotangents)
 
     def body(carry, u, entry):
       del u
@@ -300,10 +337,12 @@ def _jacobians(cell: base.Cell) -> tape_lib.Tape:
       )
       return cotangents @ entry.transition, grads
 
-    return tape_lib.go_back(memory, last, count, (cotangents, grads), body)
+    return tape_lib.go_back(
+      memory.entries, last, 0, count, (cotangents, grads), body
+    )
 
   def contract(entries, deltas):
     del entries
     return jax.tree.leaves(deltas)
 
-  return tape_lib.Tape(record, backpropagate, contract)
+  return tape_lib.Tape(record, None, backpropagate, contract)

@@ -46,15 +46,19 @@ def window(cell: base.Cell, *, length: int) -> base.Influence:
     num_steps = jax.tree.leaves(xs)[0].shape[0]
     if num_steps != 1:
       raise ValueError(f"expected a segment of 1 step, got {num_steps} steps")
-    tape = tape_kinds.for_cell(cell, state_0, xs, stored=True)
+    tape = tape_kinds.for_cell(cell, params, state_0, xs, stored=True)
     memory, count = influence
     tape_lib.check_room(memory, num_entries, "window")
     new = tape.record(params, state_0, xs)
-    before, memory = tape_lib.write(memory, params, new, count % num_entries)
+    before, memory = tape_lib.write(tape, memory, new, count % num_entries)
 
     def pull(cotangent):
       _, grads = tape_lib.pull_through(
-        tape, before, count - 1, jnp.minimum(count, length), cotangent
+        tape,
+        before,
+        (count - 1) % num_entries,
+        jnp.minimum(count, length),
+        cotangent,
       )
       return jax.tree.structure(params).unflatten(grads)
 
