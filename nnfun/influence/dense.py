@@ -14,14 +14,14 @@ from jax import numpy as jnp
 
 from nnfun import base
 from nnfun.influence import tape as tape_lib
-from nnfun.influence import tape_kinds
+from nnfun.influence import tape_kinds, tape_memory
 
 
 class DenseInfluence(NamedTuple):
   """J at the last flush, and the steps since. If F = 1 there are none: None."""
 
   jacobian: base.PyTree  # d s / d params, leaves [S, ...]
-  memory: tape_lib.Memory | None  # the tape
+  memory: tape_memory.Memory | None  # the tape
   count: jax.Array | None  # entries in use, from index 0  []
   flushed: jax.Array | None  # if not, J = 0 and is not read  []
 
@@ -85,9 +85,9 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     tape = tape_kinds.for_cell(
       cell, params, state_0, xs, stored=flush_every > 1
     )
-    new = tape_lib.Memory(tape.record(params, state_0, xs), None)
+    new = tape_memory.Memory(tape.record(params, state_0, xs), None)
     jacobian, memory, count, flushed = influence
-    tape_lib.check_room(memory, flush_every, "flush_every")
+    tape_memory.check_room(memory, flush_every, "flush_every")
     if flush_every == 1:
       after = _absorb(tape, jacobian, new, num_steps)
       return influence._replace(jacobian=after), _pull(jacobian)
@@ -108,7 +108,9 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     jacobian, memory, count, flushed = tape_lib.when(full, flush, influence)
     if fits:
       # Written before it is read: the other order would copy the tape.
-      before, memory = tape_lib.write(tape, memory, new.entries, count)
+      before, memory = tape_memory.write(
+        memory, tape.shared, new.entries, count
+      )
       pull = _pull_through(tape, before, count, jacobian, flushed)
       count = count + num_steps
     else:

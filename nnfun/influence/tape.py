@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
-import numpy as np
 from jax import flatten_util, lax
 from jax import numpy as jnp
 
 from nnfun import base
+from nnfun.influence import tape_memory
 
 
 class RecordFn(Protocol):
@@ -28,30 +28,12 @@ class RecordFn(Protocol):
     ...
 
 
-class SharedFn(Protocol):
-  """Picks what successive entries may have in common."""
-
-  def __call__(self, entries: base.PyTree) -> base.PyTree:
-    """Returns leaves of the entries, [F, ...] or [K, ...] as they have."""
-    ...
-
-
-class Memory(NamedTuple):
-  """A tape, and how many of its newest entries have in common what they may.
-
-  Through these there is a shorter way back, with that one in cache.
-  """
-
-  entries: base.PyTree  # leaves [F, ...]
-  num_alike: jax.Array | None  # None if they may have nothing  []
-
-
 class BackpropagateFn(Protocol):
   """Goes back through the tape."""
 
   def __call__(
     self,
-    memory: Memory,
+    memory: tape_memory.Memory,
     last: jax.Array | int,
     count: jax.Array | int,
     cotangents: jax.Array,
@@ -86,148 +68,14 @@ class Tape(NamedTuple):
   """What can be done with the remembered steps of one kind of cell."""
 
   record: RecordFn
-  shared: SharedFn | None  # None if there is no such thing
+  shared: tape_memory.SharedFn | None  # None if entries share nothing
   backpropagate: BackpropagateFn
   contract: ContractFn
 
 
-def write(
-  tape: Tape, memory: Memory, new: base.PyTree, start: base.Array | int
-) -> tuple[Memory, Memory]:
-  """Writes new entries from index `start` on.
-
-  Args:
-    tape: what can be done with the entries.
-    memory: the entries so far.
-    new: entries, leaves [K, ...].
-    start: where the first of them goes, at most F - K.
-
-  Returns:
-    The memory for what is older than the new entries (they lie in its buffers
-    already), and the memory to carry on with.
-
-  Raises:
-    ValueError: if an entry is not of the shape or the kind there is room for,
-      as where an input is not what the `input_spec` of its cell promised.
-  """
-
-  def write_leaf(e, n):
-    _check_entry(e, n)
-    return lax.dynamic_update_slice_in_dim(e, n.astype(e.dtype), start, 0)
-
-  entries = jax.tree.map(write_leaf, memory.entries, new)
-  if tape.shared is None:
-    memory = Memory(entries, None)
-    return memory, memory
-  room, steps = tape.shared(entries), tape.shared(new)
-  num_entries, num_steps = (len(jax.tree.leaves(s)[0]) for s in (room, steps))
-  joined = _alike(entry_at(room, start - 1), entry_at(steps, 0))
-  num_older = jnp.where(joined, memory.num_alike, 0)
-  # At most F, so that an endless stream does not overflow the counter.
-  num_alike = jnp.minimum(num_older + num_steps, num_entries)
-  if num_steps > 1:
-    later = jax.tree.map(lambda s: s[1:], steps)
-    earlier = jax.tree.map(lambda s: s[:-1], steps)
-    num_alike = jnp.where(_alike(later, earlier), num_alike, 0)
-  return Memory(entries, num_older), Memory(entries, num_alike)
-
-
-def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
-  """Returns one entry.
-
-  Args:
-    entries: leaves [F, ...].
-    u: its index, from -F to F - 1.
-
-  Returns:
-    Leaves [...].
-  """
-  return jax.tree.map(
-    lambda leaf: lax.dynamic_index_in_dim(leaf, u, keepdims=False), entries
-  )
-
-
-def _check_entry(room, new):
-  """Checks the leaves of a tape [F, ...] and of new entries [K, ...]."""
-  inexact = jnp.issubdtype(room.dtype, jnp.inexact)
-  kept = inexact or not jnp.issubdtype(new.dtype, jnp.inexact)
-  if room.shape[1:] != new.shape[1:] or not kept:
-    raise ValueError(
-      "expected states and inputs as the cell declares them, "
-      f"{room.dtype}{list(room.shape[1:])}, got "
-      f"{new.dtype}{list(new.shape[1:])}"
-    )
-
-
-def _alike(one, other):
-  """Whether one may stand for the other."""
-  return _alike_leaves(*jax.tree.leaves((one, other)))
-
-
-@jax.custom_jvp
-def _alike_leaves(*leaves):
-  """Returns whether the first half of the leaves equals the second."""
-  return _equal(*leaves)
-
-
-@_alike_leaves.defjvp
-def _alike_jvp(primals, tangents):
-  """What is equal is not alike if it will differ in a moment."""
-  alike = _alike_leaves(*primals) & _alike_leaves(*tangents)
-  return alike, np.zeros(alike.shape, jax.dtypes.float0)
-
-
-@jax.custom_batching.custom_vmap
-def _equal(*leaves):
-  half = len(leaves) // 2
-
-  # By columns first: XLA then compares by vectors, else number by number.
-  def equal(a, b):
-    columns = jnp.all(a == b, axis=tuple(range(a.ndim - 1)))
-    return jnp.all(lax.optimization_barrier(columns))
-
-  pairs = zip(leaves[:half], leaves[half:], strict=True)
-  return jnp.all(jnp.stack([equal(a, b) for a, b in pairs]))
-
-
-@_equal.def_vmap
-def _equal_in_batch(axis_size, in_batched, *leaves):
-  """One answer for a batch, whose examples go through one loop together.
-
-  An answer each would make every loop copy what it carries. The price: one
-  example which is not alike sends all of them the long way.
-  """
-  del axis_size
-  leaves = [
-    leaf if batched else leaf[None]
-    for leaf, batched in zip(leaves, in_batched, strict=True)
-  ]
-  return _equal(*leaves), False
-
-
-def check_room(memory: Memory | None, num_entries: int, name: str) -> None:
-  """Checks that a tape has the room which its user was made for.
-
-  Args:
-    memory: the tape, or None.
-    num_entries: F.
-    name: the argument which decided on F.
-
-  Raises:
-    ValueError: if the tape comes from an estimator made with another F.
-  """
-  leaves = [] if memory is None else jax.tree.leaves(memory.entries)
-  room = leaves[0].shape[0] if leaves else 1
-  if room != num_entries:
-    raise ValueError(
-      f"expected a state made by an estimator of the same {name}, with room "
-      f"for {num_entries} steps, got room for {room}"
-    )
-
-
 def pull_through(
   tape: Tape,
-  memory: Memory,
+  memory: tape_memory.Memory,
   last: jax.Array | int,
   count: jax.Array | int,
   cotangent: base.State,
@@ -333,6 +181,47 @@ def go_back(
   """
 
   def turn(i, carry):
-    return body(carry, last - i, entry_at(entries, last - i))
+    return body(carry, last - i, tape_memory.entry_at(entries, last - i))
 
   return lax.fori_loop(start, stop, turn, carry)
+
+
+def states_before(
+  cell: base.Cell, params: base.Params, state_0: base.State, xs: base.PyTree
+) -> base.State:
+  """Returns s_0 ... s_{K-1}, the states from which the steps start.
+
+  Args:
+    cell: any cell.
+    params: its parameters.
+    state_0: the state at the segment's start.
+    xs: inputs, leaves [K, ...].
+
+  Returns:
+    The states, leaves [K, ...].
+  """
+
+  def advance(state_tm1, x_t):
+    return base.step(cell, params, state_tm1, x_t), state_tm1
+
+  return lax.scan(advance, state_0, xs)[1]
+
+
+def of_each(
+  function: Callable[[jax.Array], base.PyTree],
+  cotangents: jax.Array,
+  ndim: int = 1,
+) -> base.PyTree:
+  """Returns function(cotangent) of one, or of each of several.
+
+  Args:
+    function: of an array with `ndim` axes.
+    cotangents: with as many axes, or one more in front [N, ...].
+    ndim: of one.
+
+  Returns:
+    What the function returns, with the axis in front if there was one.
+  """
+  if cotangents.ndim > ndim:
+    function = jax.vmap(function)
+  return function(cotangents)

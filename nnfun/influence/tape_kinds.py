@@ -5,21 +5,21 @@ known in advance what is needed to run its step again, and any other cell both
 Jacobians.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
 import optax
-from jax import flatten_util, lax
+from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base
 from nnfun.influence import tape as tape_lib
+from nnfun.influence import tape_affine, tape_memory
 
 
 def blank(
   cell: base.Cell, params: base.Params, num_entries: int
-) -> tape_lib.Memory:
+) -> tape_memory.Memory:
   """Returns room for a tape: zeros, leaves [F, ...].
 
   Args:
@@ -36,31 +36,23 @@ def blank(
   state = base.initial_state(cell, params)
   dtype = base.params_dtype(params)
   num_states = flatten_util.ravel_pytree(state)[0].size
-  transition = jnp.zeros((num_states, num_states), dtype)
   num_alike = None
   if isinstance(cell, base.AffineCell):
-    matrices = jax.tree.leaves(params)
-    jacobian = transition
-    if _by_rows(params, num_states):
-      jacobian = [jnp.zeros((w.shape[0], num_states), dtype) for w in matrices]
+    entry = tape_affine.blank_entry(params, state)
+    if tape_affine.by_rows(params, num_states):
       num_alike = jnp.zeros([], jnp.int32)
-    entry = AffineEntry(
-      jacobian,
-      [jnp.zeros(w.shape[0], w.dtype) for w in matrices],
-      state,
-      [jnp.zeros(w.shape[1], w.dtype) for w in matrices],
-    )
   elif cell.input_spec is not None:
     x = jax.tree.map(lambda s: _zeros_like_input(s, dtype), cell.input_spec)
     entry = ReplayEntry(params, state, x)
   else:
+    transition = jnp.zeros((num_states, num_states), dtype)
     entry = JacobianEntry(
       transition, tape_lib.zero_influence(params, num_states)
     )
   entries = jax.tree.map(
     lambda leaf: jnp.zeros((num_entries, *leaf.shape), leaf.dtype), entry
   )
-  return tape_lib.Memory(entries, num_alike)
+  return tape_memory.Memory(entries, num_alike)
 
 
 def for_cell(
@@ -85,19 +77,10 @@ def for_cell(
     The tape's functions.
   """
   if isinstance(cell, base.AffineCell):
-    return _affine(cell, params, state_0, xs)
+    return tape_affine.affine(cell, params, state_0, xs)
   if cell.input_spec is not None or not stored:
     return _replay(cell)
   return _jacobians(cell)
-
-
-def _by_rows(params, num_states):
-  """Whether d a / d s_tm1 [R, S] is kept in place of Phi = d s / d s_tm1.
-
-  Where a unit has one pre-activation it is no larger, and under one W the same
-  for all steps, if the features are linear in the state.
-  """
-  return sum(w.shape[0] for w in jax.tree.leaves(params)) <= num_states
 
 
 def _zeros_like_input(spec, dtype):
@@ -106,159 +89,12 @@ def _zeros_like_input(spec, dtype):
   return jnp.zeros(spec.shape, dtype if floating else spec.dtype)
 
 
-def _each(function, cotangents, ndim=1):
-  """Of one cotangent, which has `ndim` axes, or of each of several [N, ...]."""
-  if cotangents.ndim > ndim:
-    function = jax.vmap(function)
-  return function(cotangents)
-
-
 def _no_gradients(stacked, cotangents):
   """Zeros, leaves [..., ...] for parameters stacked in leaves [F, ...]."""
   return jax.tree.map(
     lambda p: jnp.zeros((*cotangents.shape[:-1], *p.shape[1:]), p.dtype),
     stacked,
   )
-
-
-def _starts(cell, params, state_0, xs):
-  """Returns s_0 ... s_{K-1}, the states from which the steps start."""
-
-  def advance(state_tm1, x_t):
-    return base.step(cell, params, state_tm1, x_t), state_tm1
-
-  return lax.scan(advance, state_0, xs)[1]
-
-
-class AffineEntry(NamedTuple):
-  """One step of an affine cell."""
-
-  jacobian: base.PyTree  # Phi_u [S, S], or d a_u / d s_{u-1}, leaves [R_k, S]
-  preactivation: list[jax.Array]  # a_u, leaves [R_k]
-  state_tm1: base.State  # s_{u-1}
-  features: list[jax.Array]  # z_u, leaves [Z_k]
-
-
-def _affine(
-  cell: base.AffineCell,
-  params: base.Params,
-  state_0: base.State,
-  xs: base.PyTree,
-) -> tape_lib.Tape:
-  """I_u = (d s_u / d a_u) (x) z_u: deltas d loss / d a_u, one product last."""
-  x_0 = jax.tree.map(lambda x: x[0], xs)
-  structure = jax.tree.structure(jax.eval_shape(cell.features, state_0, x_0))
-  flat_0, unravel = flatten_util.ravel_pytree(state_0)
-  by_rows = _by_rows(params, flat_0.size)
-
-  def activate(flat_tm1, *preactivation):
-    state_tm1 = unravel(flat_tm1)
-    state_t = cell.activate(structure.unflatten(preactivation), state_tm1)
-    return flatten_util.ravel_pytree(state_t)[0].astype(preactivation[0].dtype)
-
-  def record_step(params, state_tm1, x_t):
-    def features(flat):
-      leaves = jax.tree.leaves(cell.features(unravel(flat), x_t))
-      return [z.astype(flat.dtype) for z in leaves]
-
-    flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
-    z, pull = jax.vjp(features, flat_tm1)
-    a = jax.tree.leaves(base.preactivation(params, structure.unflatten(z)))
-
-    # d a / d s = W d z / d s row by row in reverse: z is mostly a selection of
-    # s, so this is a slice of W where a product would cost R Z S.
-    def row(k, w):
-      zeros = [jnp.zeros_like(v) for v in z]
-      return pull([*zeros[:k], w, *zeros[k + 1 :]])[0]
-
-    rows = [
-      jax.vmap(lambda w, k=k: row(k, w))(matrix)
-      for k, matrix in enumerate(jax.tree.leaves(params))
-    ]
-    if by_rows:
-      return AffineEntry(rows, a, state_tm1, z)
-
-    # d s_t / d s column by column forward: no product if activate acts unit by
-    # unit.
-    def column(direction, *da):
-      return jax.jvp(activate, (flat_tm1, *a), (direction, *da))[1]
-
-    eye = jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype)
-    transition = jax.vmap(column, in_axes=1, out_axes=1)(eye, *rows)
-    return AffineEntry(transition, a, state_tm1, z)
-
-  def record(params, state_0, xs):
-    starts = _starts(cell, params, state_0, xs)
-    return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
-
-  def activate_vjp(entry, cotangent):
-    """lambda_t -> what of lambda_tm1 bypasses a_t, and d loss / d a_t."""
-    flat_tm1 = flatten_util.ravel_pytree(entry.state_tm1)[0]
-    _, pull = jax.vjp(activate, flat_tm1, *entry.preactivation)
-    direct, *deltas = pull(cotangent)
-    return direct, deltas
-
-  # Kept as [..., F, R], so that `contract` is a product for each cotangent.
-  def room(cotangents, entries):
-    return jnp.zeros((*cotangents.shape[:-1], *entries.shape), entries.dtype)
-
-  def keep(kept, new, u):
-    return lax.dynamic_update_index_in_dim(kept, new, u, -2)
-
-  def back_by_transitions(memory, last, count, cotangents):
-    entries = memory.entries
-
-    def body(carry, u, entry):
-      cotangents, kept = carry
-      return cotangents @ entry.jacobian, keep(kept, cotangents, u)
-
-    carry = cotangents, room(cotangents, entries.jacobian[:, 0])
-    cotangents, kept = tape_lib.go_back(entries, last, 0, count, carry, body)
-    each_entry = functools.partial(jax.vmap(activate_vjp), entries)
-    _, deltas = _each(each_entry, kept, ndim=2)
-    # Also where an entry not in use is no point of differentiability.
-    used = jnp.any(kept != 0, -1, keepdims=True)
-    return cotangents, [jnp.where(used, d, 0) for d in deltas]
-
-  def shared(entries):
-    return entries.jacobian
-
-  def back_by_rows(memory, last, count, cotangents):
-    entries, num_alike = memory
-
-    def step_back(carry, u, entry, jacobian):
-      cotangents, kept = carry
-      pull = functools.partial(activate_vjp, entry)
-      direct, deltas = _each(pull, cotangents)
-      # Phi = d s_t / d s_tm1 + (d s_t / d a) (d a / d s_tm1).
-      products = [d @ j for d, j in zip(deltas, jacobian, strict=True)]
-      kept = [keep(k, d, u) for k, d in zip(kept, deltas, strict=True)]
-      return sum(products, direct), kept
-
-    def by_own(carry, u, entry):
-      return step_back(carry, u, entry, entry.jacobian)
-
-    carry = cotangents, [room(cotangents, a) for a in entries.preactivation]
-    if num_alike is None:
-      return tape_lib.go_back(entries, last, 0, count, carry, by_own)
-    newest = tape_lib.entry_at(entries.jacobian, last)
-
-    def by_newest(carry, u, entry):
-      return step_back(carry, u, entry, newest)
-
-    num_alike = jnp.minimum(num_alike, count)
-    carry = tape_lib.go_back(entries, last, 0, num_alike, carry, by_newest)
-    return tape_lib.go_back(entries, last, num_alike, count, carry, by_own)
-
-  def contract(entries, deltas):
-    return [
-      jnp.einsum("...ur,uz->...rz", d, z)
-      for d, z in zip(deltas, entries.features, strict=True)
-    ]
-
-  if by_rows:
-    return tape_lib.Tape(record, shared, back_by_rows, contract)
-  return tape_lib.Tape(record, None, back_by_transitions, contract)
 
 
 class ReplayEntry(NamedTuple):
@@ -274,7 +110,7 @@ def _replay(cell: base.Cell) -> tape_lib.Tape:
 
   def record(params, state_0, xs):
     num_steps = jax.tree.leaves(xs)[0].shape[0]
-    starts = _starts(cell, params, state_0, xs)
+    starts = tape_lib.states_before(cell, params, state_0, xs)
     repeated = jax.tree.map(
       lambda leaf: jnp.broadcast_to(leaf, (num_steps, *leaf.shape)), params
     )
@@ -291,7 +127,7 @@ def _replay(cell: base.Cell) -> tape_lib.Tape:
       _, pull = jax.vjp(
         lambda params, s: step_fn(params, s, entry.x_t), entry.params, flat_tm1
       )
-      new, cotangents = _each(pull, cotangents)
+      new, cotangents = tape_lib.of_each(pull, cotangents)
       return cotangents, optax.tree.add(grads, new)
 
     return tape_lib.go_back(
@@ -322,7 +158,7 @@ def _jacobians(cell: base.Cell) -> tape_lib.Tape:
     return JacobianEntry(transition, immediate)
 
   def record(params, state_0, xs):
-    starts = _starts(cell, params, state_0, xs)
+    starts = tape_lib.states_before(cell, params, state_0, xs)
     return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
 
   def backpropagate(memory, last, count, cotangents):

@@ -7,13 +7,13 @@ from jax import numpy as jnp
 
 from nnfun import base
 from nnfun.influence import tape as tape_lib
-from nnfun.influence import tape_kinds
+from nnfun.influence import tape_kinds, tape_memory
 
 
 class WindowInfluence(NamedTuple):
   """The last steps, on a tape that is written round and round."""
 
-  memory: tape_lib.Memory  # the tape, F = length + 1
+  memory: tape_memory.Memory  # the tape, F = length + 1
   count: jax.Array  # steps seen so far, at most 2 window  []
 
 
@@ -48,9 +48,11 @@ def window(cell: base.Cell, *, length: int) -> base.Influence:
       raise ValueError(f"expected a segment of 1 step, got {num_steps} steps")
     tape = tape_kinds.for_cell(cell, params, state_0, xs, stored=True)
     memory, count = influence
-    tape_lib.check_room(memory, num_entries, "window")
+    tape_memory.check_room(memory, num_entries, "window")
     new = tape.record(params, state_0, xs)
-    before, memory = tape_lib.write(tape, memory, new, count % num_entries)
+    before, memory = tape_memory.write(
+      memory, tape.shared, new, count % num_entries
+    )
 
     def pull(cotangent):
       _, grads = tape_lib.pull_through(

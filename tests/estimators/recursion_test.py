@@ -258,17 +258,26 @@ class RecursionTest(parameterized.TestCase):
       num_steps=24,
     )
 
-  def test_empty_entries_may_lie_where_there_is_no_derivative(self):
-    """A state of length one: a / |a| has no derivative at the empty a = 0."""
+  @parameterized.parameters(1, 2)
+  def test_empty_entries_may_lie_where_there_is_no_derivative(self, num_rows):
+    """A state of length one: a / |a| has no derivative at the empty a = 0.
+
+    With one pre-activation a unit, or a second which is added.
+    """
 
     def activate(a, state_tm1):
       del state_tm1
-      return a / jnp.linalg.norm(a)
+      first, *others = jnp.split(a, num_rows)
+      return sum(others, first / jnp.linalg.norm(first))
 
     with oracles.float64():
       cell = oracles.CELLS["vanilla"]()
+      init_one = cell.init
       cell = cell._replace(
-        step=lambda w, s, x: activate(w @ cell.features(s, x), s),
+        init=lambda key: jnp.concatenate(
+          [init_one(k) for k in jax.random.split(key, num_rows)]
+        ),
+        step=nf.base.affine_step(cell.features, activate),
         activate=activate,
       )
       params = oracles.make_params(cell)

@@ -1,0 +1,197 @@
+"""The tape of an affine cell, a_t = W z_t: Jacobians and factors are kept."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+from jax import flatten_util, lax
+from jax import numpy as jnp
+
+from nnfun import base
+from nnfun.influence import tape as tape_lib
+from nnfun.influence import tape_memory
+
+
+class AffineEntry(NamedTuple):
+  """One step of an affine cell."""
+
+  jacobian: base.PyTree  # Phi_u [S, S], or d a_u / d s_{u-1}, leaves [R_k, S]
+  preactivation: list[jax.Array]  # a_u, leaves [R_k]
+  state_tm1: base.State  # s_{u-1}
+  features: list[jax.Array]  # z_u, leaves [Z_k]
+
+
+def by_rows(params: base.Params, num_states: int) -> bool:
+  """Returns whether d a / d s_tm1 [R, S] is kept, not Phi = d s / d s_tm1.
+
+  Where a unit has one pre-activation it is no larger, and under one W the same
+  for all steps, if the features are linear in the state.
+
+  Args:
+    params: W of an affine cell, leaves [R_k, Z_k].
+    num_states: S.
+
+  Returns:
+    Whether R <= S.
+  """
+  return sum(w.shape[0] for w in jax.tree.leaves(params)) <= num_states
+
+
+def blank_entry(params: base.Params, state: base.State) -> AffineEntry:
+  """Returns an entry of zeros.
+
+  Args:
+    params: W of the cell, leaves [R_k, Z_k].
+    state: a state, for its shapes.
+
+  Returns:
+    The entry.
+  """
+  matrices = jax.tree.leaves(params)
+  flat = flatten_util.ravel_pytree(state)[0]
+  if by_rows(params, flat.size):
+    jacobian = [jnp.zeros((w.shape[0], flat.size), w.dtype) for w in matrices]
+  else:
+    jacobian = jnp.zeros((flat.size, flat.size), flat.dtype)
+  return AffineEntry(
+    jacobian,
+    [jnp.zeros(w.shape[0], w.dtype) for w in matrices],
+    state,
+    [jnp.zeros(w.shape[1], w.dtype) for w in matrices],
+  )
+
+
+def affine(
+  cell: base.AffineCell,
+  params: base.Params,
+  state_0: base.State,
+  xs: base.PyTree,
+) -> tape_lib.Tape:
+  """Returns the tape of an affine cell.
+
+    I_u = (d s_u / d a_u) (x) z_u
+
+  so that deltas are d loss / d a_u, and the gradient is one product at the end.
+
+  Args:
+    cell: the cell.
+    params: its parameters, for their shapes.
+    state_0: a state, for its structure.
+    xs: inputs, leaves [K, ...], for their structure.
+
+  Returns:
+    The tape's functions.
+  """
+  x_0 = jax.tree.map(lambda x: x[0], xs)
+  structure = jax.tree.structure(jax.eval_shape(cell.features, state_0, x_0))
+  flat_0, unravel = flatten_util.ravel_pytree(state_0)
+  rows_kept = by_rows(params, flat_0.size)
+
+  def activate(flat_tm1, *preactivation):
+    state_tm1 = unravel(flat_tm1)
+    state_t = cell.activate(structure.unflatten(preactivation), state_tm1)
+    return flatten_util.ravel_pytree(state_t)[0].astype(preactivation[0].dtype)
+
+  def record_step(params, state_tm1, x_t):
+    def features(flat):
+      leaves = jax.tree.leaves(cell.features(unravel(flat), x_t))
+      return [z.astype(flat.dtype) for z in leaves]
+
+    flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
+    z, pull = jax.vjp(features, flat_tm1)
+    a = jax.tree.leaves(base.preactivation(params, structure.unflatten(z)))
+
+    # d a / d s = W d z / d s row by row in reverse: z is mostly a selection of
+    # s, so this is a slice of W where a product would cost R Z S.
+    def row(k, w):
+      zeros = [jnp.zeros_like(v) for v in z]
+      return pull([*zeros[:k], w, *zeros[k + 1 :]])[0]
+
+    rows = [
+      jax.vmap(lambda w, k=k: row(k, w))(matrix)
+      for k, matrix in enumerate(jax.tree.leaves(params))
+    ]
+    if rows_kept:
+      return AffineEntry(rows, a, state_tm1, z)
+
+    # d s_t / d s column by column forward: no product if activate acts unit by
+    # unit.
+    def column(direction, *da):
+      return jax.jvp(activate, (flat_tm1, *a), (direction, *da))[1]
+
+    eye = jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype)
+    transition = jax.vmap(column, in_axes=1, out_axes=1)(eye, *rows)
+    return AffineEntry(transition, a, state_tm1, z)
+
+  def record(params, state_0, xs):
+    starts = tape_lib.states_before(cell, params, state_0, xs)
+    return jax.vmap(record_step, in_axes=(None, 0, 0))(params, starts, xs)
+
+  def activate_vjp(entry, cotangent):
+    """lambda_t -> what of lambda_tm1 bypasses a_t, and d loss / d a_t."""
+    flat_tm1 = flatten_util.ravel_pytree(entry.state_tm1)[0]
+    _, pull = jax.vjp(activate, flat_tm1, *entry.preactivation)
+    direct, *deltas = pull(cotangent)
+    return direct, deltas
+
+  # Kept as [..., F, R], so that `contract` is a product for each cotangent.
+  def room(cotangents, entries):
+    return jnp.zeros((*cotangents.shape[:-1], *entries.shape), entries.dtype)
+
+  def keep(kept, new, u):
+    return lax.dynamic_update_index_in_dim(kept, new, u, -2)
+
+  def back_by_transitions(memory, last, count, cotangents):
+    entries = memory.entries
+
+    def body(carry, u, entry):
+      cotangents, kept = carry
+      return cotangents @ entry.jacobian, keep(kept, cotangents, u)
+
+    carry = cotangents, room(cotangents, entries.jacobian[:, 0])
+    cotangents, kept = tape_lib.go_back(entries, last, 0, count, carry, body)
+    each_entry = functools.partial(jax.vmap(activate_vjp), entries)
+    _, deltas = tape_lib.of_each(each_entry, kept, ndim=2)
+    # Also where an entry not in use is no point of differentiability.
+    used = jnp.any(kept != 0, -1, keepdims=True)
+    return cotangents, [jnp.where(used, d, 0) for d in deltas]
+
+  def shared(entries):
+    return entries.jacobian
+
+  def back_by_rows(memory, last, count, cotangents):
+    entries, num_alike = memory
+
+    def step_back(carry, u, entry, jacobian):
+      cotangents, kept = carry
+      pull = functools.partial(activate_vjp, entry)
+      direct, deltas = tape_lib.of_each(pull, cotangents)
+      # Phi = d s_t / d s_tm1 + (d s_t / d a) (d a / d s_tm1).
+      products = [d @ j for d, j in zip(deltas, jacobian, strict=True)]
+      kept = [keep(k, d, u) for k, d in zip(kept, deltas, strict=True)]
+      return sum(products, direct), kept
+
+    def by_own(carry, u, entry):
+      return step_back(carry, u, entry, entry.jacobian)
+
+    carry = cotangents, [room(cotangents, a) for a in entries.preactivation]
+    if num_alike is None:
+      return tape_lib.go_back(entries, last, 0, count, carry, by_own)
+    newest = tape_memory.entry_at(entries.jacobian, last)
+
+    def by_newest(carry, u, entry):
+      return step_back(carry, u, entry, newest)
+
+    num_alike = jnp.minimum(num_alike, count)
+    carry = tape_lib.go_back(entries, last, 0, num_alike, carry, by_newest)
+    return tape_lib.go_back(entries, last, num_alike, count, carry, by_own)
+
+  def contract(entries, deltas):
+    return [
+      jnp.einsum("...ur,uz->...rz", d, z)
+      for d, z in zip(deltas, entries.features, strict=True)
+    ]
+
+  if rows_kept:
+    return tape_lib.Tape(record, shared, back_by_rows, contract)
+  return tape_lib.Tape(record, None, back_by_transitions, contract)
