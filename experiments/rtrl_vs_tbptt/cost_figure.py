@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import figure as mpl_figure
+from scipy import optimize
 
 from experiments import style
 from experiments.rtrl_vs_tbptt import cost_claims
 
 _MARKERS = ("s", "D", "o", "^", "v", "P")
+_FONT_SIZE = 8.5  # of the exponents, in points
 
 
 def plot(results: Mapping[str, np.ndarray]) -> mpl_figure.Figure:
@@ -47,13 +49,16 @@ def plot(results: Mapping[str, np.ndarray]) -> mpl_figure.Figure:
     loc="outside lower center",
     ncols=3,
   )
+  fig.draw_without_rendering()  # Where the lines end is known from here on.
+  for ax, sizes, key, _ in panels:
+    values = results[key]
+    _label(ax, np.broadcast_to(sizes, values.shape), values)
   return fig
 
 
 def _draw(ax, sizes, values):
-  """One line a method, with its fitted exponent at the end of it."""
+  """One line a method."""
   for i, name in enumerate(cost_claims.NAMES):
-    power = round(cost_claims.exponent(sizes[i], values[i]), 1)
     ax.loglog(
       sizes[i],
       values[i],
@@ -63,13 +68,34 @@ def _draw(ax, sizes, values):
       color=style.PALETTE[i],
       label=name,
     )
+  ax.margins(x=0.12)
+
+
+def _label(ax, sizes, values):
+  """The fitted exponent at the end of each line."""
+  ends = np.stack([sizes[:, -1], values[:, -1]], axis=1)
+  points = ax.transData.transform(ends)[:, 1] * 72 / ax.figure.dpi
+  heights = points.copy()
+  for x in np.unique(ends[:, 0]):
+    side_by_side = ends[:, 0] == x
+    heights[side_by_side] = _apart(points[side_by_side], 1.1 * _FONT_SIZE)
+  for i, offset in enumerate(heights - points):
+    power = round(cost_claims.exponent(sizes[i], values[i]), 1)
     ax.annotate(
       f"{power + 0.0:.1f}",
-      (sizes[i][-1], values[i][-1]),
-      xytext=(6, 0),
+      ends[i],
+      xytext=(6, offset),
       textcoords="offset points",
       color=style.PALETTE[i],
-      fontsize=8.5,
+      fontsize=_FONT_SIZE,
       va="center",
     )
-  ax.margins(x=0.12)
+
+
+def _apart(heights, gap):
+  """The heights moved as little as keeps them a gap apart, least squares."""
+  order = np.argsort(heights, kind="stable")
+  steps = gap * np.arange(len(heights))
+  moved = np.empty_like(heights)
+  moved[order] = optimize.isotonic_regression(heights[order] - steps).x + steps
+  return moved
