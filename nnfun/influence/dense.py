@@ -36,9 +36,10 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
   tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so F
   steps in shorter segments never pay for it. The numbers are the same up to
   rounding, also when the parameters change at every step, for each entry is
-  linearised at the parameters of its own step. Steps under one W of a cell with
-  one pre-activation a unit have d a_t / d s_tm1 in common: the way back through
-  them reads one matrix, which stays in cache, where others read one each.
+  linearised at the parameters of its own step. Where a unit has one
+  pre-activation, steps often have d a_t / d s_tm1 in common (those of a vanilla
+  cell under one W do): the way back through them reads one matrix, which stays
+  in cache, where others read one each.
 
   Args:
     cell: any cell. An `AffineCell` gains most. For a cell without `input_spec`
@@ -49,7 +50,7 @@ def dense(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
   Returns:
     The influence; memory S P + F times an entry of `tape_kinds.blank`. While J
     is multiplied by F steps, or by a segment of K >= F, twice S P more and for
-    an `AffineCell` F S (S + R) or K S (S + R).
+    an `AffineCell` F S (S + R) or K S (S + R), or F S R or K S R if R <= S.
 
   Raises:
     ValueError: if `flush_every` is not a positive integer.

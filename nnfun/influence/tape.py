@@ -42,7 +42,8 @@ class BackpropagateFn(Protocol):
 
     Args:
       memory: the tape.
-      last: index of the newest entry to use; older ones precede it, cyclically.
+      last: index of the newest entry to use, at most F - 1; older ones precede
+        it, cyclically.
       count: how many entries to use, at most F.
       cotangents: one or several d loss / d s after the newest entry, flat
         [..., S].

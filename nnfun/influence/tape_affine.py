@@ -25,7 +25,8 @@ def by_rows(params: base.Params, num_states: int) -> bool:
   """Returns whether d a / d s_tm1 [R, S] is kept, not Phi = d s / d s_tm1.
 
   Where a unit has one pre-activation it is no larger, and under one W the same
-  for all steps, if the features are linear in the state.
+  for all steps, if the features are a constant matrix times the state, and what
+  does not depend on it.
 
   Args:
     params: W of an affine cell, leaves [R_k, Z_k].
@@ -152,7 +153,7 @@ def affine(
     cotangents, kept = tape_lib.go_back(entries, last, 0, count, carry, body)
     each_entry = functools.partial(jax.vmap(activate_vjp), entries)
     _, deltas = tape_lib.of_each(each_entry, kept, ndim=2)
-    # Also where an entry not in use is no point of differentiability.
+    # Zero also where the derivative at an entry not in use would be NaN.
     used = jnp.any(kept != 0, -1, keepdims=True)
     return cotangents, [jnp.where(used, d, 0) for d in deltas]
 
@@ -180,7 +181,8 @@ def affine(
     newest = tape_memory.entry_at(entries.jacobian, last)
 
     def by_newest(carry, u, entry):
-      return step_back(carry, u, entry, newest)
+      jacobian = jax.tree.map(_in_place_of, newest, entry.jacobian)
+      return step_back(carry, u, entry, jacobian)
 
     num_alike = jnp.minimum(num_alike, count)
     carry = tape_lib.go_back(entries, last, 0, num_alike, carry, by_newest)
@@ -195,3 +197,15 @@ def affine(
   if rows_kept:
     return tape_lib.Tape(record, shared, back_by_rows, contract)
   return tape_lib.Tape(record, None, back_by_transitions, contract)
+
+
+@jax.custom_jvp
+def _in_place_of(equal, own):
+  """The value of one array, with the derivative of another of that value."""
+  del own
+  return equal
+
+
+@_in_place_of.defjvp
+def _in_place_of_jvp(primals, tangents):
+  return _in_place_of(*primals), tangents[1]

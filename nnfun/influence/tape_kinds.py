@@ -28,10 +28,11 @@ def blank(
     num_entries: F.
 
   Returns:
-    The tape. For an `AffineCell` a Jacobian of each step and the two factors of
-    its immediate influence, min(R, S) S + R + Z numbers an entry. For a cell
-    with an `input_spec` the parameters, state and input of each step, P + S + I
-    numbers. For any other cell the Jacobians themselves, S (S + P) numbers.
+    The tape. For an `AffineCell` a Jacobian, the state and the two factors of
+    the immediate influence, min(R, S) S + S + R + Z numbers an entry. For a
+    cell with an `input_spec` the parameters, state and input of each step,
+    P + S + I numbers. For any other cell the Jacobians themselves, S (S + P)
+    numbers.
   """
   state = base.initial_state(cell, params)
   dtype = base.params_dtype(params)

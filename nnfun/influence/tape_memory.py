@@ -1,9 +1,8 @@
-"""The memory of a tape: a ring of entries, and how many of them are alike."""
+"""The memory of a tape: its entries, and how many of them are alike."""
 
 from typing import NamedTuple, Protocol
 
 import jax
-import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
@@ -11,13 +10,15 @@ from nnfun import base
 
 
 class Memory(NamedTuple):
-  """A tape, and how many of its newest entries have in common what they may.
+  """A tape, and how many of its newest entries share what entries may share.
 
-  Through these there is a shorter way back, with that one in cache.
+  They share its value: through them there is a shorter way back, which reads
+  one such matrix and not one an entry. At least `num_alike` do, since an entry
+  that is not like the last before it hides those it may be like.
   """
 
   entries: base.PyTree  # leaves [F, ...]
-  num_alike: jax.Array | None  # None if they may have nothing  []
+  num_alike: jax.Array | None  # None if entries share nothing  []
 
 
 class SharedFn(Protocol):
@@ -62,14 +63,14 @@ def write(
   room, steps = shared_fn(entries), shared_fn(new)
   num_entries, num_steps = (len(jax.tree.leaves(s)[0]) for s in (room, steps))
   joined = _alike(entry_at(room, start - 1), entry_at(steps, 0))
-  num_older = jnp.where(joined, memory.num_alike, 0)
+  older_alike = jnp.where(joined, memory.num_alike, 0)
   # At most F, so that an endless stream does not overflow the counter.
-  num_alike = jnp.minimum(num_older + num_steps, num_entries)
+  num_alike = jnp.minimum(older_alike + num_steps, num_entries)
   if num_steps > 1:
     later = jax.tree.map(lambda s: s[1:], steps)
     earlier = jax.tree.map(lambda s: s[:-1], steps)
     num_alike = jnp.where(_alike(later, earlier), num_alike, 0)
-  return Memory(entries, num_older), Memory(entries, num_alike)
+  return Memory(entries, older_alike), Memory(entries, num_alike)
 
 
 def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
@@ -120,21 +121,8 @@ def _check_entry(room, new):
 
 
 def _alike(one, other):
-  """Whether one may stand for the other."""
-  return _alike_leaves(*jax.tree.leaves((one, other)))
-
-
-@jax.custom_jvp
-def _alike_leaves(*leaves):
-  """Returns whether the first half of the leaves equals the second."""
-  return _equal(*leaves)
-
-
-@_alike_leaves.defjvp
-def _alike_jvp(primals, tangents):
-  """What is equal is not alike if it will differ in a moment."""
-  alike = _alike_leaves(*primals) & _alike_leaves(*tangents)
-  return alike, np.zeros(alike.shape, jax.dtypes.float0)
+  """Whether the values are equal; derivatives may differ all the same."""
+  return _equal(*jax.tree.leaves(lax.stop_gradient((one, other))))
 
 
 @jax.custom_batching.custom_vmap
