@@ -164,9 +164,9 @@ def go_back(
 ) -> base.PyTree:
   """Goes through entries, the newest first, one a turn.
 
-  Unrolled it would be slower on a CPU: a body of up to eight kernels jaxlib 0.10
-  runs in order, a longer one through a queue, of which other threads take a part
-  that then has to be waited for.
+  Unrolled it would be slower on a CPU: a body of up to eight kernels is run in
+  order by XLA (jaxlib 0.10), a longer one through a queue, of which other
+  threads take a part that then has to be waited for.
 
   Args:
     entries: of a tape, leaves [F, ...].
