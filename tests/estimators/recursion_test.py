@@ -205,55 +205,6 @@ class RecursionTest(parameterized.TestCase):
         actual = jax.jacfwd(lambda r, e=estimator: run(e, r))(rate)
         oracles.assert_same_gradient(actual, expected)
 
-  def test_derivatives_of_a_state_whose_tangent_comes_from_elsewhere(self):
-    """Entries of one value, of which one alone depends on the parameter."""
-    with oracles.float64():
-      cell = oracles.CELLS["vanilla"]()
-      loss_fn = oracles.make_loss(cell)
-      params = oracles.make_params(cell)
-      xs, ys = oracles.make_episode(5)
-
-      def follow(estimator, state, shifts):
-        for t, shift in shifts.items():
-          shifted = jax.tree.map(lambda p, shift=shift: p + shift, params)
-          piece = slice(t, t + 1)
-          state, estimate = estimator.update(
-            shifted, state, xs[piece], ys[piece]
-          )
-        return state, estimate
-
-      def derivative(estimator):
-        state = estimator.init(params, jax.random.key(0))
-        start = lambda shift: follow(estimator, state, {0: 0, 1: shift, 2: 0})
-        later = lambda state: follow(estimator, state, {3: 0, 4: 0})
-        middle = start(0.0)[0]
-        _, (tangent, _) = jax.jvp(start, (0.0,), (1.0,))
-        _, (_, tangent) = jax.jvp(later, (middle,), (tangent,))
-        return tangent.grads
-
-      expected = derivative(nf.estimators.rtrl(cell, loss_fn))
-      for estimator in (
-        nf.estimators.rtrl(cell, loss_fn, flush_every=5),
-        nf.estimators.rolling_bptt(cell, loss_fn, window=5),
-      ):
-        oracles.assert_same_gradient(derivative(estimator), expected)
-
-  def test_reverse_derivatives_of_the_loss(self):
-    with oracles.float64():
-      cell = oracles.CELLS["vanilla"]()
-      loss_fn = oracles.make_loss(cell)
-      params = oracles.make_params(cell)
-      xs, ys = oracles.make_episode(5)
-      _, expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
-      estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=3)
-
-      def loss(params):
-        return nf.training.episode_gradient(
-          estimator, params, jax.random.key(0), xs, ys, segment=1
-        ).loss
-
-      oracles.assert_same_gradient(jax.jit(jax.grad(loss))(params), expected)
-
   def test_the_count_of_a_long_stream_stays_bounded(self):
     cell = oracles.CELLS["vanilla"]()
     estimator = nf.estimators.rtrl(cell, oracles.make_loss(cell), flush_every=4)
