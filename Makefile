@@ -43,7 +43,7 @@ lock:  ## Pin the dependencies of pyproject.toml; UPGRADE=1 for the newest.
 	command -v uv >/dev/null || { $(PYTHON) -m venv .venv-lock && \
 	  .venv-lock/bin/python -m pip install -qq uv; }
 	PATH="$$PATH:$(CURDIR)/.venv-lock/bin" uv pip compile pyproject.toml \
-	  --universal --extra test --annotation-style line --quiet \
+	  --universal --group test --annotation-style line --quiet \
 	  --custom-compile-command 'make lock' \
 	  $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from absl import app, flags, logging
 from ml_collections import config_flags
+from ml_collections.config_flags import tuple_parser
 from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
@@ -37,6 +38,18 @@ class Options(NamedTuple):
   config: Any
   rerun: bool
   runs_dir: str
+
+
+class _TupleParser(flags.ArgumentParser):
+  """Reads a tuple; no subclass of theirs, whose flags add up when repeated."""
+
+  def parse(self, argument: str | tuple) -> tuple:
+    return tuple_parser.TupleParser().parse(argument)
+
+
+@config_flags.register_flag_parser(parser=_TupleParser())
+class _Tuple(tuple):
+  """Type of the flags whose last value counts, as it does for numbers."""
 
 
 def main(study: study_lib.Study) -> None:
@@ -99,7 +112,8 @@ def parse_flags(
 
   Returns:
     The options; the configuration starts from the quick one, or with `--full`
-    from the published one, and is then changed field by field.
+    from the published one, and is then changed field by field. Of a repeated
+    flag the last one counts.
 
   Raises:
     flags.Error: If a flag is unknown or has a value of the wrong type, with a
@@ -119,11 +133,14 @@ def parse_flags(
   )
   # Overrides are taken from argv where the flag is defined, so what they
   # change must be known before the others are parsed.
-  full = any(re.fullmatch("--?full(=(?i:true|t|1))?", arg) for arg in argv)
-  base = study.full if full else study.Config()
+  base = study.full if _is_full(argv) else study.Config()
   # config_flags assigns to fields: give it a twin that is not frozen.
   fields = [
-    (name, kind, dataclasses.field(default=getattr(base, name)))
+    (
+      name,
+      _Tuple if typing.get_origin(kind) is tuple else kind,
+      dataclasses.field(default=getattr(base, name)),
+    )
     for name, kind in types.items()
   ]
   twin = dataclasses.make_dataclass("Config", fields)
@@ -228,6 +245,14 @@ def _check_fields(argv: Sequence[str], names: Iterable[str]) -> None:
     field = re.match(r"--?(?:no)?config\.([^=]*)", arg)
     if field and field[1] not in names:
       raise flags.Error(_unknown_flag(f"config.{field[1]}", names))
+
+
+def _is_full(argv: Sequence[str]) -> bool:
+  flag_values = flags.FlagValues()
+  flags.DEFINE_bool("full", False, "", flag_values=flag_values)
+  flag_values.set_gnu_getopt()  # Values of other flags may stand in between.
+  flag_values(argv, known_only=True)
+  return flag_values["full"].value
 
 
 def _unknown_flag(flag: str, names: Iterable[str]) -> str:

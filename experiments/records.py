@@ -1,10 +1,10 @@
 """Run folders: written atomically, complete or not at all.
 
-A folder holds config.json (what was run: study, configuration, code), env.json
-(on what), arrays.npz, claims.json, figure.svg and, written last, DONE with the
-checksum of the others. A run is finished only if all of it is intact and
-was made by the present code, so neither a half-written nor a stale result is
-ever shown.
+A folder holds config.json (what was run: study, configuration, code, settings
+of JAX), env.json (on what), arrays.npz, claims.json, figure.svg and, written
+last, DONE with the checksum of the others. A run is finished only if all of it
+is intact and was made by the present code with the present settings, so neither
+a half-written nor a stale result is ever shown.
 """
 
 import ast
@@ -41,6 +41,25 @@ _FILES = (
   "figure.svg",
 )
 _PACKAGES = ("jax", "jaxlib", "numpy")
+# Settings of JAX that change numbers or draws, by their names in `jax.config`.
+# The platforms are those asked for: asking which are there would take an
+# accelerator, and results that were copied here from one are to stay finished.
+_SETTINGS = (
+  "jax_default_matmul_precision",
+  "jax_default_prng_impl",
+  "jax_disable_jit",
+  "jax_disable_most_optimizations",
+  "jax_enable_x64",
+  "jax_high_dynamic_range_gumbel",
+  "jax_numpy_dtype_promotion",
+  "jax_optimization_level",
+  "jax_platforms",
+  "jax_random_seed_offset",
+  "jax_softmax_custom_jvp",
+  "jax_threefry_partitionable",
+)
+# Variables that do so where JAX does not look.
+_VARIABLES = ("LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE", "XLA_FLAGS")
 
 
 def folder_of(
@@ -65,8 +84,20 @@ def identity(study: study_lib.Study, config: Any) -> dict[str, Any]:
     "source": source_hash(pathlib.Path(source)),
     "inputs": _input_digests(config),
     "versions": {name: _version(name) for name in _PACKAGES},
+    "settings": settings(),
   }
   return json.loads(dump_json(record))
+
+
+def settings() -> dict[str, Any]:
+  """Returns the settings of JAX and XLA that change a run's numbers."""
+  values = {name: getattr(jax.config, name, None) for name in _SETTINGS}
+  for name in _VARIABLES:
+    arguments = os.environ.get(name, "").split()
+    # What XLA writes down about a program does not change it.
+    kept = [a for a in arguments if not a.startswith("--xla_dump_")]
+    values[name] = " ".join(kept)
+  return values
 
 
 def _input_digests(config: Any) -> dict[str, str]:
@@ -97,6 +128,7 @@ def environment(config: Any) -> dict[str, Any]:
     "num_devices": jax.device_count(),
     "processor": _processor(),
     "num_cpus": os.cpu_count(),
+    "settings": settings(),
     "flags": {
       name: value
       for name, value in sorted(os.environ.items())

@@ -9,8 +9,8 @@ from nnfun import data as data
 from nnfun import depth as depth
 from nnfun import diagnostics as diagnostics
 from nnfun import estimators as estimators
-from nnfun import influence as influence
 from nnfun import initializers as initializers
+from nnfun import loops as loops
 from nnfun import losses as losses
 from nnfun import minibatch as minibatch
 from nnfun import mlp as mlp
@@ -28,3 +28,5 @@ from nnfun.base import GradientEstimator as GradientEstimator
 from nnfun.base import Influence as Influence
 from nnfun.base import Target as Target
 from nnfun.base import Task as Task
+
+__version__ = "0.1.0"

@@ -2,9 +2,8 @@
 
 A record is a NamedTuple of pure functions made by a factory which takes the
 static choices. Functions are written for one example or one sequence; batching
-is `jax.vmap` outside, compilation is `jax.jit` outside. Time steps carry the
-suffix `_t`, the step before it `_tm1`. "Leaves [T, ...]" says that every leaf
-of a pytree has a leading time axis of length T.
+is `jax.vmap` outside, compilation is `jax.jit` outside. `_t` marks a time step,
+`_tm1` the step before. "Leaves [T, ...]": a time axis first in every leaf.
 """
 
 from collections.abc import Callable
@@ -103,7 +102,8 @@ class Cell(NamedTuple):
 
   `output` is what a cell stacked on this one reads. `input_spec` is a pytree of
   `jax.ShapeDtypeStruct` like x_t; a method which has to remember inputs (a
-  window, a tape) needs it to allocate room, or else remembers Jacobians.
+  window, a tape) needs it to allocate room, or else remembers Jacobians. Inputs
+  keep their own dtype, one for a whole stream, and a spec must not be narrower.
   """
 
   init: InitFn
@@ -121,9 +121,8 @@ class AffineCell(NamedTuple):
   where W_k [R_k, Z_k] are the leaves of the parameters, in the order of the
   leaves z_k [Z_k] of z, and a has the structure of z. `step` has to be that
   composition (`affine_step` makes it, `diagnostics.check_cell` tells). The
-  immediate influence
-  d s_t / d W_k is then an outer product with z_k, which is what makes lazy RTRL
-  and the factored approximations cheap.
+  immediate influence d s_t / d W_k is then an outer product with z_k, which
+  makes lazy RTRL and the factored approximations cheap.
   """
 
   init: InitFn
@@ -207,18 +206,27 @@ class EstimatorUpdateFn(Protocol):
   """Runs the network through one segment and estimates the gradient."""
 
   def __call__(
-    self, params: Params, state: PyTree, xs: PyTree, ys: PyTree
+    self,
+    params: Params,
+    state: PyTree,
+    xs: PyTree,
+    ys: PyTree,
+    resets: Array | None = None,
   ) -> tuple[PyTree, Estimate]:
     """Returns the state after the segment and the segment's estimate.
 
-    The loss is summed over the segment. Its gradient is exact inside the
-    segment; estimators differ in what they know of the time before it.
+    The loss is summed over the segment, in float32 or wider. Its gradient is
+    exact inside the segment; estimators differ in what they know of the time
+    before. In `jax.shard_map` it is that of the device's own data.
 
     Args:
       params: the parameters during this segment.
       state: what `init` or the `update` before returned.
       xs: inputs of the segment, leaves [K, ...]; K >= 1 is read off them.
       ys: what the loss needs of each step, leaves [K, ...].
+      resets: whether a new episode starts at a step, booleans [K]: it starts
+        from the initial state, and no loss from there on is credited to
+        anything before. None if there are none, which costs nothing.
     """
     ...
 
@@ -250,7 +258,12 @@ class InfluenceAdvanceFn(Protocol):
   """Carries the influence over one segment, in the manner of `jax.vjp`."""
 
   def __call__(
-    self, params: Params, influence: PyTree, state_0: State, xs: PyTree
+    self,
+    params: Params,
+    influence: PyTree,
+    state_0: State,
+    xs: PyTree,
+    resets: Array | None,
   ) -> tuple[PyTree, PullFn]:
     """Returns the influence at the segment's end and the pull at its start.
 
@@ -259,11 +272,12 @@ class InfluenceAdvanceFn(Protocol):
       influence: J_0, carrying d state_0 / d params.
       state_0: the state at the segment's start.
       xs: the inputs of the segment, leaves [K, ...].
+      resets: whether a step starts from the initial state [K], or None.
 
     Returns:
-      J_K = (d s_K / d s_0) J_0 + d s_K / d params, in the representation of
-      the influence, and the function lambda -> lambda^T J_0. Both at once, so
-      that a buffer can be written in place before it is read.
+      J_K = (d s_K / d s_0) J_0 + d s_K / d params, as the influence has it, and
+      lambda -> lambda^T J_0, in which what a zero multiplies is not read. Both
+      at once, so that a buffer can be written in place before it is read.
     """
     ...
 
@@ -283,7 +297,7 @@ def check_count(name: str, value: int) -> None:
     value: the count.
 
   Raises:
-    ValueError: if it is not.
+    ValueError: otherwise.
   """
   is_integer = isinstance(value, int | np.integer)
   if not is_integer or isinstance(value, bool) or value < 1:
@@ -300,8 +314,7 @@ def params_dtype(params: Params) -> jnp.dtype:
     The dtype of the leaves.
 
   Raises:
-    ValueError: if there is no leaf, or they are not all floating arrays of one
-      dtype.
+    ValueError: if they are not one or more floating arrays of one dtype.
   """
   leaves = jax.tree.leaves(params)
   dtypes = {getattr(leaf, "dtype", type(leaf)) for leaf in leaves}
@@ -326,11 +339,11 @@ def initial_state(cell: Cell, params: Params) -> State:
     params: the parameters of the cell.
 
   Returns:
-    `cell.initial_state()` with every leaf cast.
+    `cell.initial_state()`, each leaf cast and in a buffer of its own, so that
+    the state can be donated.
 
   Raises:
-    ValueError: if a leaf of the state is not real floating: there is no real
-      derivative with respect to it.
+    ValueError: if a leaf is not real floating: it has no real derivative.
   """
   dtype = params_dtype(params)
   state = cell.initial_state()
@@ -340,7 +353,7 @@ def initial_state(cell: Cell, params: Params) -> State:
         "expected a state of real floating leaves (keep a complex number as "
         f"its two parts), got dtype {jnp.asarray(leaf).dtype}"
       )
-  return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), state)
+  return jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), state)
 
 
 def step(cell: Cell, params: Params, state_tm1: State, x_t: PyTree) -> State:
@@ -353,8 +366,7 @@ def step(cell: Cell, params: Params, state_tm1: State, x_t: PyTree) -> State:
     x_t: the input of the step.
 
   Returns:
-    state_t in the dtypes of state_tm1, also where a wider input would have
-    promoted them.
+    state_t in the dtypes of state_tm1, whatever the input's.
 
   Raises:
     ValueError: if structure or shapes of the state change.
@@ -381,8 +393,7 @@ def flat_step(
     state: a state, for its structure.
 
   Returns:
-    (step_fn, unravel): step_fn(params, s_tm1 [S], x_t) -> s_t [S] and
-    unravel(s [S]) -> state.
+    step_fn(params, s_tm1 [S], x_t) -> s_t [S], and unravel(s [S]) -> state.
   """
   _, unravel = flatten_util.ravel_pytree(state)
 
@@ -401,7 +412,7 @@ def affine_step(features: FeaturesFn, activate: ActivateFn) -> StepFn:
     activate: what is done with the products.
 
   Returns:
-    The step of the `AffineCell` made of the two.
+    The step.
   """
 
   def step_fn(params: Params, state_tm1: State, x_t: PyTree) -> State:

@@ -30,7 +30,7 @@ def reliability(
     num_bins: M.
 
   Returns:
-    The diagram, leaves [M].
+    The diagram, leaves [M], counts as integers, means in float32 or wider.
 
   Raises:
     ValueError: if the arrays are not two vectors [N], N >= 1, or M < 1.
@@ -55,15 +55,24 @@ def reliability(
     )
   if num_bins < 1:
     raise ValueError(f"expected num_bins >= 1, got {num_bins}")
-  edges = jnp.arange(1, num_bins, dtype=confidences.dtype) / num_bins
-  bins = jnp.searchsorted(edges, confidences)
+  dtype = jnp.promote_types(confidences.dtype, jnp.float32)
+  edges = jnp.arange(1, num_bins, dtype=dtype) / num_bins
+  bins = jnp.searchsorted(edges, confidences.astype(dtype))
   counts = jnp.bincount(bins, length=num_bins)
+  num_parts = -(-bins.size // num_bins)
+  parts = num_bins * (jnp.arange(bins.size) // num_bins)
 
   def mean(values):
-    total = jnp.bincount(
-      bins, values.astype(confidences.dtype), length=num_bins
+    is_floating = jnp.issubdtype(values.dtype, jnp.floating)
+    wide = jnp.promote_types(values.dtype, dtype if is_floating else jnp.int32)
+    # Added one by one to a large total, an example would be rounded away. So M
+    # at a time have a total of their own (the room they take is N), and the sum
+    # of those is a tree.
+    totals = jnp.bincount(
+      bins + parts, values.astype(wide), length=num_parts * num_bins
     )
-    return total / jnp.maximum(counts, 1)
+    total = jnp.sum(totals.reshape(num_parts, num_bins), axis=0)
+    return total.astype(dtype) / jnp.maximum(counts, 1)
 
   return Reliability(counts, mean(confidences), mean(is_correct))
 
@@ -112,16 +121,21 @@ def fit_inverse_temperature(
   c > 0 changes which class is the most probable.
 
   Args:
-    logits: z [N, C], finite, of examples the classifier was not trained on.
-    labels: y, integers [N].
+    logits: z [N, C], of examples the classifier was not trained on. A class of
+      logit -inf, or one as low as -1e30, is as good as removed.
+    labels: y, integers [N]. An example whose label is none of 0 ... C - 1, as
+      -100, does not count.
 
   Returns:
-    c, the inverse temperature 1 / T, a scalar to the precision of the logits;
-    infinite if every label has the largest logit, 0 if the labels' logits are
-    no larger on average than the others.
+    c, the inverse temperature 1 / T, a scalar in float32 or wider, to the
+    precision of the logits; infinite if every label has the largest logit, 0 if
+    the labels' logits are no larger on average than the others. NaN if no
+    example counts, or one that does has a loss that is infinite at every c (its
+    label has the logit -inf) or undefined.
 
   Raises:
-    ValueError: if the shapes are not [N, C] and [N], N >= 1.
+    ValueError: if the shapes are not [N, C] and [N], N >= 1, or the labels not
+      integers.
 
   References:
     Guo, Pleiss, Sun, Weinberger, On calibration of modern neural networks,
@@ -133,28 +147,40 @@ def fit_inverse_temperature(
   0.3662 = log(3) / 3
   """
   logits, labels = jnp.asarray(logits), jnp.asarray(labels)
-  if logits.ndim != 2 or not logits.size or labels.shape != logits.shape[:1]:
+  is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
+  is_pair = logits.ndim == 2 and labels.shape == logits.shape[:1]
+  if not (is_pair and logits.size and is_integer):
     raise ValueError(
-      "expected logits [N, C] and labels [N], N >= 1, got "
-      f"{list(logits.shape)} and {list(labels.shape)}"
+      "expected logits [N, C] and labels [N], integers, N >= 1, got "
+      f"{list(logits.shape)} and {list(labels.shape)} {labels.dtype}"
     )
-  relative = logits - jnp.take_along_axis(logits, labels[:, None], axis=1)
+  logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+  is_label = labels[:, None] == jnp.arange(logits.shape[1])[None]
+  of_label = jnp.sum(logits, axis=1, keepdims=True, where=is_label)
+  counts = jnp.any(is_label, axis=1, keepdims=True)
+  relative = jnp.where(counts, logits - of_label, 0)
   softmax = jax.vmap(activations.softmax, (0, None))
 
   def slope(c):
-    return jnp.mean(jnp.sum(softmax(relative, c) * relative, axis=1))
+    p = softmax(relative, c)
+    return jnp.sum(jnp.where(p > 0, p * relative, 0))  # not 0 times infinity
 
   def halve(_, ends):
     low, high = ends
     middle = (low + high) / 2
-    is_below = slope(jnp.exp2(middle) / scale) < 0
+    is_below = slope(jnp.exp2(middle)) < 0
     return jnp.where(is_below, middle, low), jnp.where(is_below, high, middle)
 
-  # Of the exponent of c: from where p is uniform to where it is the maximum.
-  scale = jnp.max(jnp.abs(relative))
-  ends = jnp.full([], -40.0, scale.dtype), jnp.full([], 80.0, scale.dtype)
-  num_halvings = jnp.finfo(scale.dtype).nmant + 7  # Of 120, to rounding.
-  low, high = jax.lax.fori_loop(0, num_halvings, halve, ends)
-  c = jnp.exp2((low + high) / 2) / scale
+  # Of the exponent of c: from where all p are uniform, or c is the least of the
+  # dtype, to where all are the maximum. A mask sets these far apart.
+  size, info = jnp.abs(relative), jnp.finfo(relative.dtype)
+  low = jnp.maximum(info.minexp, -40 - jnp.log2(jnp.max(size)))
+  high = 8 - jnp.log2(jnp.min(size, where=size > 0, initial=jnp.inf))
+  num_halvings = info.nexp + info.nmant  # Of all exponents, to rounding.
+  low, high = jax.lax.fori_loop(0, num_halvings, halve, (low, high))
+  c = jnp.exp2((low + high) / 2)
   c = jnp.where(slope(jnp.zeros_like(c)) < 0, c, 0)
-  return jnp.where(slope(jnp.full_like(c, jnp.inf)) <= 0, jnp.inf, c)
+  c = jnp.where(jnp.max(relative) <= 0, jnp.inf, c)
+  # Where a label has the logit -inf, others are infinitely better.
+  is_defined = jnp.any(counts) & jnp.all(relative < jnp.inf)
+  return jnp.where(is_defined, c, jnp.nan)

@@ -72,7 +72,7 @@ def estimator_error(
     exact: the gradient, leaves [...].
 
   Returns:
-    The errors; the standard error is NaN for N = 1.
+    The errors, in float32 or wider; the standard error is NaN for N = 1.
 
   Raises:
     ValueError: if the structures differ.
@@ -93,6 +93,8 @@ def estimator_error(
     )
   samples = jax.vmap(lambda tree: flatten_util.ravel_pytree(tree)[0])(estimates)
   target = flatten_util.ravel_pytree(exact)[0]
+  dtype = jnp.result_type(samples, target, jnp.float32)
+  samples, target = samples.astype(dtype), target.astype(dtype)
   num_samples = samples.shape[0]
   mean = jnp.mean(samples, axis=0)
   size = jnp.linalg.norm(target)
@@ -115,15 +117,22 @@ def first_nonfinite_step(tree: base.PyTree) -> base.Array:
   Returns:
     The index of the first step with a NaN or an infinity in any leaf, or T if
     there is none; an integer scalar.
+
+  Raises:
+    ValueError: if the leaves are not [T, ...] with one T.
   """
-  finite = jnp.stack(
-    [
-      jnp.all(jnp.isfinite(leaf.reshape(leaf.shape[0], -1)), axis=1)
-      for leaf in jax.tree.leaves(tree)
-    ]
-  )
-  bad = ~jnp.all(finite, axis=0)
-  return jnp.where(jnp.any(bad), jnp.argmax(bad), bad.shape[0])
+  leaves = list(map(jnp.asarray, jax.tree.leaves(tree)))
+  lengths = {leaf.shape[:1] for leaf in leaves}
+  if len(lengths) != 1 or () in lengths:
+    raise ValueError(
+      "expected leaves [T, ...] with one number T of steps, got shapes "
+      f"{[list(leaf.shape) for leaf in leaves]}"
+    )
+  bad = [
+    jnp.any(~jnp.isfinite(leaf), axis=range(1, leaf.ndim)) for leaf in leaves
+  ]
+  # The step T, past the last, ends the search.
+  return jnp.argmax(jnp.append(jnp.any(jnp.stack(bad), axis=0), True))
 
 
 def check_cell(

@@ -1,7 +1,9 @@
 """Losses (prediction, target) -> scalar of one example, summed over outputs.
 
 A "prediction" is the output itself; "logits" are what a sigmoid or a softmax
-would still be applied to. The derivative of a loss is `jax.grad` of it.
+would still be applied to. The derivative of a loss is `jax.grad` of it. All is
+computed in float32 at least, and rounded once to the dtype of the first
+argument.
 """
 
 import jax
@@ -29,8 +31,8 @@ def quadratic(prediction: base.Array, target: base.Array) -> base.Array:
   >>> float(quadratic(jnp.array([1.0, 2.0]), jnp.array([0.0, 4.0])))
   2.5
   """
-  a, y = _pair("prediction", prediction, target)
-  return jnp.sum(optax.losses.l2_loss(a, y))
+  a, y, total = _pair("prediction", prediction, target)
+  return total(optax.losses.l2_loss(a, y))
 
 
 def binary_cross_entropy(
@@ -58,8 +60,8 @@ def binary_cross_entropy(
     Nielsen, Neural networks and deep learning, 2015, chapter 3,
     http://neuralnetworksanddeeplearning.com/chap3.html
   """
-  a, y = _pair("prediction", prediction, target)
-  return -jnp.sum(numerics.xlogy(y, a) + numerics.xlog1py(1 - y, -a))
+  a, y, total = _pair("prediction", prediction, target)
+  return -total(numerics.xlogy(y, a) + numerics.xlog1py(1 - y, -a))
 
 
 def sigmoid_cross_entropy(logits: base.Array, target: base.Array) -> base.Array:
@@ -80,9 +82,9 @@ def sigmoid_cross_entropy(logits: base.Array, target: base.Array) -> base.Array:
   Raises:
     ValueError: if the shapes differ or the logits are not floating.
   """
-  z, y = _pair("logits", logits, target)
+  z, y, total = _pair("logits", logits, target)
   log_a, log_not_a = jax.nn.log_sigmoid(z), jax.nn.log_sigmoid(-z)
-  return -jnp.sum(_weighted(y, log_a) + _weighted(1 - y, log_not_a))
+  return -total(_weighted(y, log_a) + _weighted(1 - y, log_not_a))
 
 
 def cross_entropy(prediction: base.Array, target: base.Array) -> base.Array:
@@ -103,8 +105,8 @@ def cross_entropy(prediction: base.Array, target: base.Array) -> base.Array:
   Raises:
     ValueError: if the shapes differ or the prediction is not floating.
   """
-  a, y = _pair("prediction", prediction, target)
-  return -jnp.sum(numerics.xlogy(y, a))
+  a, y, total = _pair("prediction", prediction, target)
+  return -total(numerics.xlogy(y, a))
 
 
 def softmax_cross_entropy(logits: base.Array, target: base.Array) -> base.Array:
@@ -125,9 +127,9 @@ def softmax_cross_entropy(logits: base.Array, target: base.Array) -> base.Array:
   Raises:
     ValueError: if the shapes differ, are not [N], or the logits not floating.
   """
-  z, y = _pair("logits", logits, target)
+  z, y, total = _pair("logits", logits, target)
   _check_logits(z)
-  return -jnp.sum(_weighted(y, jax.nn.log_softmax(z)))
+  return -total(_weighted(y, jax.nn.log_softmax(z)))
 
 
 def softmax_cross_entropy_with_integer_labels(
@@ -158,9 +160,10 @@ def softmax_cross_entropy_with_integer_labels(
       "expected one integer label, got shape "
       f"{list(y.shape)} and dtype {y.dtype}"
     )
+  y = y.astype(int)  # N may be beyond the dtype of the label
   is_class = (0 <= y) & (y < z.size)
-  log_p = jax.nn.log_softmax(z)[jnp.where(is_class, y, 0)]
-  return jnp.where(is_class, -log_p, jnp.nan)
+  log_p = jax.nn.log_softmax(_wide(z))[jnp.where(is_class, y, 0)]
+  return jnp.where(is_class, -log_p, jnp.nan).astype(z.dtype)
 
 
 def _weighted(weight, log_p):
@@ -170,7 +173,7 @@ def _weighted(weight, log_p):
 
 
 def _pair(name, prediction, target):
-  """Returns both as arrays of one shape in the dtype of the prediction."""
+  """Returns both, wide, and the sum in the dtype of the prediction."""
   prediction, target = jnp.asarray(prediction), jnp.asarray(target)
   if prediction.shape != target.shape:
     raise ValueError(
@@ -178,7 +181,12 @@ def _pair(name, prediction, target):
       f"the batch), got {list(prediction.shape)} and {list(target.shape)}"
     )
   _check_floating(name, prediction)
-  return prediction, target.astype(prediction.dtype)
+  a, dtype = _wide(prediction), prediction.dtype
+  return a, target.astype(a.dtype), lambda x: jnp.sum(x).astype(dtype)
+
+
+def _wide(x):
+  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _check_logits(z):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 
 from nnfun import activations as activations_lib
@@ -47,7 +48,8 @@ def init(
   >>> jax.tree.map(jnp.shape, init(jax.random.key(0), [2, 3, 1]))
   ({'b': (3,), 'w': (3, 2)}, {'b': (1,), 'w': (1, 3)})
   """
-  if len(sizes) < 2 or not all(isinstance(n, int) and n > 0 for n in sizes):
+  are_counts = all(isinstance(n, int | np.integer) and n > 0 for n in sizes)
+  if len(sizes) < 2 or not are_counts:
     raise ValueError(
       "expected sizes [inputs, ..., outputs], two or more positive integers, "
       f"got {list(sizes)}"

@@ -120,7 +120,8 @@ def norm_preservation(
   def term(s_tm1, x_t, error):
     norm = numerics.global_norm(error)
     counts = norm >= min_error
-    unit = jax.tree.map(lambda e: e / jnp.where(counts, norm, 1), error)
+    norm = jnp.where(counts, norm, 1)
+    unit = jax.tree.map(lambda e: (e / norm).astype(e.dtype), error)
     carried = numerics.global_norm(_pull(cell, theta, s_tm1, x_t, unit))
     ratio = carried**2 if squared else carried
     return jnp.where(counts, (ratio - 1) ** 2, 0)

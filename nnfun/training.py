@@ -6,102 +6,18 @@ rates (a plain number given to an optax optimiser may be traced).
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import optax
 from jax import lax
 from jax import numpy as jnp
 
-from nnfun import base
-
-
-def num_segments(tree: base.PyTree, segment: int) -> int:
-  """Returns into how many segments sequences can be cut.
-
-  Args:
-    tree: leaves [T, ...].
-    segment: K, the number of steps of a segment.
-
-  Returns:
-    T / K.
-
-  Raises:
-    ValueError: if the sequence is empty or K does not divide T.
-  """
-  shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
-  if () in shapes:
-    raise ValueError("expected leaves [T, ...], got a scalar leaf")
-  lengths = {shape[0] for shape in shapes}
-  if len(lengths) != 1:
-    raise ValueError(
-      f"expected sequences of one length, got lengths {sorted(lengths)}"
-    )
-  num_steps = lengths.pop()
-  if num_steps == 0:
-    raise ValueError("expected a sequence of at least one step, got 0 steps")
-  if not isinstance(segment, int) or segment < 1 or num_steps % segment:
-    raise ValueError(
-      f"expected a segment length that divides the {num_steps} steps of the "
-      f"sequence, got {segment!r}"
-    )
-  return num_steps // segment
-
-
-def cut(tree: base.PyTree, segment: int) -> base.PyTree:
-  """Cuts sequences into segments.
-
-  Args:
-    tree: leaves [T, ...].
-    segment: K, the number of steps of a segment.
-
-  Returns:
-    Leaves [T / K, K, ...].
-
-  Raises:
-    ValueError: if the sequence is empty or K does not divide T.
-  """
-  shape = (num_segments(tree, segment), segment)
-  return jax.tree.map(lambda leaf: leaf.reshape(shape + leaf.shape[1:]), tree)
-
-
-def scan_segments(
-  body: Callable[[base.PyTree, base.PyTree], tuple[base.PyTree, base.PyTree]],
-  carry: base.PyTree,
-  tree: base.PyTree,
-  *,
-  segment: int,
-) -> tuple[base.PyTree, base.PyTree]:
-  """Scans over the segments of sequences, where `lax.scan` goes step by step.
-
-  Segments are sliced inside the loop: cut before it, the sequences would be
-  copied, and an online run would need memory for all of them.
-
-  Args:
-    body: (carry, segment with leaves [K, ...]) -> (carry, output).
-    carry: what the first call of the body gets.
-    tree: leaves [T, ...].
-    segment: K, the number of steps of a segment.
-
-  Returns:
-    The last carry, and the outputs, leaves [T / K, ...].
-
-  Raises:
-    ValueError: if the sequence is empty or K does not divide T.
-  """
-  length = num_segments(tree, segment)
-
-  def step(indexed, _):
-    i, carry = indexed
-    piece = jax.tree.map(
-      lambda leaf: lax.dynamic_slice_in_dim(leaf, i * segment, segment), tree
-    )
-    carry, output = body(carry, piece)
-    return (i + 1, carry), output
-
-  start = jnp.zeros([], jnp.int32), carry
-  (_, carry), outputs = lax.scan(step, start, None, length=length)
-  return carry, outputs
+from nnfun import base, estimators, loops, numerics
+from nnfun.segments import cut as cut
+from nnfun.segments import num_segments as num_segments
+from nnfun.segments import pad as pad
+from nnfun.segments import scan_segments as scan_segments
 
 
 def episode_gradient(
@@ -112,6 +28,7 @@ def episode_gradient(
   ys: base.PyTree,
   *,
   segment: int,
+  resets: base.Array | None = None,
 ) -> base.Estimate:
   """Sums an estimator over one episode, from a fresh state.
 
@@ -122,26 +39,129 @@ def episode_gradient(
     xs: inputs, leaves [T, ...].
     ys: what the loss needs, leaves [T, ...].
     segment: K, the steps between two updates of the estimator; divides T.
+    resets: whether a new episode starts at a step [T]; None if none does.
 
   Returns:
-    The summed loss and the summed gradient.
+    The summed loss and the summed gradient, added up in float32 or wider.
 
   Raises:
     ValueError: if K does not divide T or the episode is empty.
   """
-  num_segments((xs, ys), segment)
-  state = estimator.init(params, key)
-  first = jax.tree.map(lambda leaf: leaf[:segment], (xs, ys))
-  shapes = jax.eval_shape(estimator.update, params, state, *first)[1]
-  total = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
-  def body(carry, segment_xy):
-    state, total = carry
-    state, estimate = estimator.update(params, state, *segment_xy)
-    return (state, optax.tree.add(total, estimate)), None
+  def body(carry, indexed):
+    (state, total), (_, piece) = carry, indexed
+    state, estimate = estimator.update(params, state, *piece)
+    total = jax.tree.map(lambda t, g: t + g, total, estimate.grads)
+    return (state, total), estimate.loss
 
-  carry, _ = scan_segments(body, (state, total), (xs, ys), segment=segment)
-  return carry[1]
+  zeros = jax.tree.map(
+    lambda p: jnp.zeros(p.shape, jnp.promote_types(p.dtype, jnp.float32)),
+    params,
+  )
+  start = estimator.init(params, key), zeros
+  (_, total), losses = scan_segments(
+    body, start, (xs, ys, resets), segment=segment
+  )
+  grads = jax.tree.map(lambda t, p: t.astype(p.dtype), total, params)
+  return base.Estimate(jnp.sum(losses), grads)
+
+
+def exact_gradient(
+  cell: base.Cell,
+  loss_fn: base.LossFn,
+  params: base.Params,
+  xs: base.PyTree,
+  ys: base.PyTree,
+  *,
+  resets: base.Array | None = None,
+) -> base.Estimate:
+  """Returns the gradient of the summed loss through the whole sequence.
+
+  It is the reference for all estimators: back-propagation from the last step to
+  the first, with memory for all of them.
+
+  Args:
+    cell: any cell.
+    loss_fn: the loss of one step.
+    params: the parameters, with the entries "cell" and "readout".
+    xs: inputs, leaves [T, ...].
+    ys: what the loss needs, leaves [T, ...].
+    resets: whether a new episode starts at a step [T]; None if none does.
+
+  Returns:
+    The summed loss and its gradient.
+  """
+  estimator = estimators.truncated_bptt(cell, loss_fn)
+  state = estimator.init(params, jax.random.key(0))
+  return estimator.update(params, state, xs, ys, resets)[1]
+
+
+class OnUpdateFn(Protocol):
+  """Looks at training from inside its compiled loop; see `every`."""
+
+  def __call__(
+    self, number: base.Array, params: base.Params, estimate: base.Estimate
+  ) -> None:
+    """Called while tracing, before each update of the parameters.
+
+    Args:
+      number: of the update.
+      params: the parameters with which the estimate was made.
+      estimate: of the mean loss of a step.
+    """
+    ...
+
+
+def loss_and_norm(
+  params: base.Params, estimate: base.Estimate
+) -> dict[str, base.Array]:
+  """Returns what `every` reports by default.
+
+  Args:
+    params: not used.
+    estimate: of the mean loss of a step.
+
+  Returns:
+    The loss and the Euclidean norm of the gradient.
+  """
+  del params
+  norm = numerics.global_norm(estimate.grads)
+  return {"loss": estimate.loss, "gradient_norm": norm}
+
+
+def every(
+  stride: int,
+  report: Callable[[int, base.PyTree], None],
+  measure: Callable[[base.Params, base.Estimate], base.PyTree] = loss_and_norm,
+) -> OnUpdateFn:
+  """Reports measurements from a compiled loop, now and then.
+
+  Args:
+    stride: how many updates from one report to the next.
+    report: called on the host with the number of the update, a multiple of the
+      stride, and what was measured, as NumPy arrays. Under `jax.vmap` it is
+      called for each member.
+    measure: (params, estimate) -> any pytree of arrays; compiled.
+
+  Returns:
+    What `train_stream` and `train_episodes` take as `on_update`.
+
+  Raises:
+    ValueError: if the stride is not a positive integer.
+  """
+  base.check_count("stride", stride)
+
+  def on_host(number, measured):
+    if number % stride == 0:  # Batched, a cond takes both branches.
+      report(int(number), measured)
+
+  def on_update(number, params, estimate):
+    def call():
+      jax.debug.callback(on_host, number, measure(params, estimate))
+
+    lax.cond(number % stride == 0, call, lambda: None)
+
+  return on_update
 
 
 class StreamState(NamedTuple):
@@ -169,9 +189,8 @@ def stream_init(
   Returns:
     The state before the first step.
   """
-  return StreamState(
-    params, optimizer.init(params), estimator.init(params, key)
-  )
+  own = jax.tree.map(jnp.array, params)  # A state may be donated.
+  return StreamState(own, optimizer.init(own), estimator.init(own, key))
 
 
 def train_stream(
@@ -182,6 +201,8 @@ def train_stream(
   ys: base.PyTree,
   *,
   segment: int,
+  resets: base.Array | None = None,
+  on_update: OnUpdateFn | None = None,
 ) -> tuple[StreamState, base.Array]:
   """Trains online along a stream: the parameters change after each segment.
 
@@ -190,11 +211,14 @@ def train_stream(
 
   Args:
     estimator: any estimator.
-    optimizer: any optax optimiser; it sees the gradient of the mean loss.
+    optimizer: any optax optimiser; it sees the gradient of the mean loss. One
+      that takes them gets the loss as `value` and the gradient as `grad`.
     state: what `stream_init` or an earlier call returned.
     xs: inputs, leaves [T, ...].
     ys: what the loss needs, leaves [T, ...].
     segment: K, the steps between two updates; divides T.
+    resets: whether a new episode starts at a step [T]; None if none does.
+    on_update: called while tracing, see `every`; updates are numbered from 0.
 
   Returns:
     The state after the stream, and the mean loss of each segment [T / K], at
@@ -204,18 +228,18 @@ def train_stream(
     ValueError: if K does not divide T or the stream is empty.
   """
 
-  def body(state, segment_xy):
-    params, optimizer_state, estimator_state = state
+  def body(state, indexed):
+    i, piece = indexed
     estimator_state, estimate = estimator.update(
-      params, estimator_state, *segment_xy
+      state.params, state.estimator, *piece
     )
     estimate = optax.tree.scale(1 / segment, estimate)
     params, optimizer_state = _apply(
-      optimizer, params, optimizer_state, estimate.grads
+      optimizer, i, state.params, state.optimizer, estimate, on_update
     )
     return StreamState(params, optimizer_state, estimator_state), estimate.loss
 
-  return scan_segments(body, state, (xs, ys), segment=segment)
+  return scan_segments(body, state, (xs, ys, resets), segment=segment)
 
 
 class EpisodesState(NamedTuple):
@@ -242,9 +266,8 @@ def episodes_init(
   Returns:
     The state before the first episode.
   """
-  return EpisodesState(
-    params, optimizer.init(params), key, jnp.zeros([], jnp.int32)
-  )
+  own = jax.tree.map(jnp.array, params)  # A state may be donated.
+  return EpisodesState(own, optimizer.init(own), key, jnp.zeros([], jnp.int32))
 
 
 def train_episodes(
@@ -257,7 +280,7 @@ def train_episodes(
   segment: int,
   batch_size: int = 1,
   online: bool = False,
-  on_episode: Callable[[base.Array], None] | None = None,
+  on_update: OnUpdateFn | None = None,
 ) -> tuple[EpisodesState, base.Array]:
   """Trains on episodes drawn from a task, the state reset before each.
 
@@ -275,8 +298,8 @@ def train_episodes(
     segment: K, the steps between two updates of the estimator; divides T.
     batch_size: episodes at a time.
     online: whether the parameters change after each segment.
-    on_episode: called while tracing with the running number of the episode,
-      for instance to report progress from the compiled loop.
+    on_update: called while tracing, see `every`; updates are numbered through
+      all calls, T / K for each batch of episodes if online, else one.
 
   Returns:
     The state after training, and the mean loss per step of each batch of
@@ -291,7 +314,7 @@ def train_episodes(
       f"{num_episodes} and {batch_size}"
     )
 
-  def estimate_episode(params, optimizer_state, keys, episodes):
+  def estimate_episode(number, params, optimizer_state, keys, episodes):
     def one(key, episode):
       return episode_gradient(estimator, params, key, *episode, segment=segment)
 
@@ -299,19 +322,21 @@ def train_episodes(
     num_steps = jax.tree.leaves(episodes)[0].shape[1]
     estimate = _mean(estimates, 1 / num_steps)
     params, optimizer_state = _apply(
-      optimizer, params, optimizer_state, estimate.grads
+      optimizer, number, params, optimizer_state, estimate, on_update
     )
     return params, optimizer_state, estimate.loss
 
-  def follow_episode(params, optimizer_state, keys, episodes):
-    def body(carry, segments):
+  def follow_episode(number, params, optimizer_state, keys, episodes):
+    def body(carry, indexed):
       params, optimizer_state, estimator_states = carry
+      i, segments = indexed
       estimator_states, estimates = jax.vmap(estimator.update, (None, 0, 1, 1))(
         params, estimator_states, *segments
       )
       estimate = _mean(estimates, 1 / segment)
+      i += number * num_segments(sequences, segment)
       params, optimizer_state = _apply(
-        optimizer, params, optimizer_state, estimate.grads
+        optimizer, i, params, optimizer_state, estimate, on_update
       )
       return (params, optimizer_state, estimator_states), estimate.loss
 
@@ -329,27 +354,41 @@ def train_episodes(
   train_one = follow_episode if online else estimate_episode
 
   def body(state, _):
-    if on_episode is not None:
-      on_episode(state.num_episodes)
     key = jax.random.fold_in(state.key, state.num_episodes)
     key_task, key_estimator = jax.random.split(key)
     episodes = jax.vmap(task.sample)(jax.random.split(key_task, batch_size))
     keys = jax.random.split(key_estimator, batch_size)
     params, optimizer_state, loss = train_one(
-      state.params, state.optimizer, keys, episodes
+      state.num_episodes, state.params, state.optimizer, keys, episodes
     )
     state = EpisodesState(
       params, optimizer_state, state.key, state.num_episodes + 1
     )
     return state, loss
 
-  return lax.scan(body, state, None, length=num_episodes)
+  return loops.scan(body, state, length=num_episodes)
 
 
 def _mean(estimates: base.Estimate, scale: float) -> base.Estimate:
   return jax.tree.map(lambda leaf: scale * jnp.mean(leaf, axis=0), estimates)
 
 
-def _apply(optimizer, params, optimizer_state, grads):
-  updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
+def _apply(optimizer, number, params, optimizer_state, estimate, on_update):
+  """Changes the parameters; the optimiser gets whatever it may ask for."""
+  if on_update is not None:
+    on_update(number, params, estimate)
+  update = optax.with_extra_args_support(optimizer).update
+  loss, grads = estimate
+  try:
+    updates, optimizer_state = update(
+      grads, optimizer_state, params, value=loss, grad=grads
+    )
+  except TypeError as error:
+    if "value_fn" not in str(error):
+      raise
+    raise ValueError(
+      "expected an optimizer that needs a gradient and a loss, got one with a "
+      "line search (value_fn), which evaluates the loss at other parameters: a "
+      "stream passes once"
+    ) from error
   return optax.apply_updates(params, updates), optimizer_state

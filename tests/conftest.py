@@ -8,5 +8,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
 
+# Devices for the tests of meshes; all else runs on the first.
+jax.config.update("jax_num_cpu_devices", 8)
+
 # A batched argument that broadcasts by accident is an error.
 jax.config.update("jax_numpy_rank_promotion", "raise")

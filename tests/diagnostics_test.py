@@ -49,7 +49,7 @@ class GradientNormByLagTest(parameterized.TestCase):
     np.testing.assert_allclose(norms, 3 * 0.5 ** np.arange(8), rtol=1e-5)
 
 
-class EstimatorErrorTest(absltest.TestCase):
+class EstimatorErrorTest(parameterized.TestCase):
   def test_known_bias_and_spread(self):
     """Estimates exact + b + s noise, the noise of unit variance per entry."""
     exact = {"a": jnp.array([3.0, 0.0]), "b": jnp.array([[0.0, 4.0]])}
@@ -79,6 +79,26 @@ class EstimatorErrorTest(absltest.TestCase):
     self.assertEqual(float(error.relative_bias), 0.0)
     self.assertTrue(np.isnan(error.standard_error))
 
+  @parameterized.parameters(jnp.bfloat16, jnp.float16)
+  def test_narrow_estimates_are_compared_in_float32(self, dtype):
+    rng = np.random.default_rng(0)
+    exact = jnp.array([300.0, -200.0, 100.0], dtype)  # squares beyond float16
+    noise = jnp.asarray(rng.normal(size=(3000, 3)), dtype)
+    estimates = exact[None] + noise
+    actual = nf.diagnostics.estimator_error(estimates, exact)
+    one, all_ = np.asarray(exact, float), np.asarray(estimates, float)
+    mean, size = all_.mean(axis=0), np.linalg.norm(one)
+    variance = np.sum((all_ - mean) ** 2) / 2999
+    expected = (
+      mean @ one / (np.linalg.norm(mean) * size),
+      np.linalg.norm(mean - one) / size,
+      np.sqrt(variance / 3000) / size,
+      np.sqrt(np.sum((all_ - one) ** 2) / 3000) / size,
+    )
+    np.testing.assert_allclose(actual, expected, rtol=1e-3)
+    np.testing.assert_allclose(actual[0], expected[0], rtol=1e-6)
+    self.assertEqual({x.dtype for x in actual}, {jnp.dtype("float32")})
+
   def test_structures(self):
     with self.assertRaisesRegex(ValueError, "structure of the exact"):
       nf.diagnostics.estimator_error({"a": jnp.ones((1, 2))}, jnp.ones(2))
@@ -95,6 +115,21 @@ class FirstNonfiniteStepTest(parameterized.TestCase):
   def test_none(self):
     found = jax.jit(nf.diagnostics.first_nonfinite_step)(jnp.ones((7, 2)))
     self.assertEqual(int(found), 7)
+
+  @parameterized.parameters(((0,),), ((0, 3),), ((0, 3, 2),))
+  def test_no_steps(self, shape):
+    found = jax.jit(nf.diagnostics.first_nonfinite_step)(jnp.ones(shape))
+    self.assertEqual(int(found), 0)
+
+  @parameterized.parameters(
+    ((np.float32(1),), r"got shapes \[\[\]\]"),
+    ((np.ones(7), np.float32(1)), r"got shapes \[\[7\], \[\]\]"),
+    ((np.ones(7), np.ones((6, 2))), r"got shapes \[\[7\], \[6, 2\]\]"),
+    ((), r"got shapes \[\]"),
+  )
+  def test_refuses(self, tree, message):
+    with self.assertRaisesRegex(ValueError, "one number T.*" + message):
+      nf.diagnostics.first_nonfinite_step(tree)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import optax
 from absl.testing import absltest, parameterized
 from hypothesis import strategies as st
 from jax import numpy as jnp
+from scipy import special
 
 from nnfun import losses
 
@@ -109,6 +110,78 @@ class ClosedFormTest(parameterized.TestCase):
       jnp.asarray(logits), labels
     )
     chex.assert_trees_all_close(actual, expected, rtol=1e-6)
+
+
+# loss, the formula in NumPy, prediction, target: what a float16 cannot hold on
+# the way to a loss that it can.
+NARROW = {
+  "large_square": (
+    losses.quadratic,
+    lambda a, y: 0.5 * np.sum((a - y) ** 2),
+    np.full(1, 300.0),
+    np.zeros(1),
+  ),
+  "small_squares": (
+    losses.quadratic,
+    lambda a, y: 0.5 * np.sum((a - y) ** 2),
+    np.full(10_000, 1e-3),
+    np.zeros(10_000),
+  ),
+  "small_probabilities": (
+    losses.binary_cross_entropy,
+    lambda a, y: -np.sum(special.xlogy(y, a) + special.xlog1py(1 - y, -a)),
+    np.full(10_000, 1e-3),
+    np.full(10_000, 1e-6),
+  ),
+  "small_sigmoids": (
+    losses.sigmoid_cross_entropy,
+    lambda z, y: np.sum(np.logaddexp(0, z) - y * z),
+    np.full(10_000, -11.0),
+    np.full(10_000, 1e-6),
+  ),
+  "many_classes": (
+    losses.cross_entropy,
+    lambda a, y: -np.sum(special.xlogy(y, a)),
+    np.full(70_000, 1 / 8192),
+    np.full(70_000, 1 / 70_000),
+  ),
+  "many_logits": (
+    losses.softmax_cross_entropy,
+    lambda z, y: special.logsumexp(z) * np.sum(y) - y @ z,
+    np.zeros(70_000),
+    np.full(70_000, 1 / 70_000),
+  ),
+  "label_of_many": (
+    losses.softmax_cross_entropy_with_integer_labels,
+    lambda z, y: special.logsumexp(z) - z[y],
+    np.zeros(70_000),
+    69_999,
+  ),
+}
+
+
+class NarrowTest(parameterized.TestCase):
+  @parameterized.product(name=tuple(NARROW), dtype=(jnp.bfloat16, jnp.float16))
+  def test_a_loss_is_rounded_once(self, name, dtype):
+    loss, formula, a, y = NARROW[name]
+    a = jnp.asarray(a, dtype)
+    y = np.int32(y) if isinstance(y, int) else np.float32(y)
+    actual = loss(a, y)
+    self.assertEqual(actual.dtype, dtype)
+    expected = formula(np.asarray(a, np.float64), y)
+    np.testing.assert_allclose(
+      np.float64(actual), expected, rtol=0.51 * float(jnp.finfo(dtype).eps)
+    )
+
+  @parameterized.parameters(
+    (5, np.int8), (127, np.int8), (5, np.uint8), (255, np.uint8)
+  )
+  def test_a_label_narrower_than_the_classes(self, label, dtype):
+    for num_classes in (1000, 1024, 70_000):
+      actual = losses.softmax_cross_entropy_with_integer_labels(
+        jnp.zeros(num_classes), jnp.asarray(label, dtype)
+      )
+      np.testing.assert_allclose(actual, math.log(num_classes), rtol=1e-6)
 
 
 class SaturationTest(parameterized.TestCase):

@@ -288,7 +288,18 @@ class InitTest(parameterized.TestCase):
     )
     self.assertGreater(np.abs(layer["w"][:, 0] - layer["b"]).max(), 0.1)
 
-  @parameterized.parameters(([3],), ([],), ([3, 0],), ([2.0, 3],))
+  @parameterized.parameters(np.int64, np.int32, np.uint8)
+  def test_numpy_sizes(self, dtype):
+    # In uint8 200 + 200, for the variance, would be 144.
+    normal = jax.nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
+    init = lambda sizes: mlp.init(jax.random.key(0), sizes, weight_init=normal)
+    expected = init([200, 200])
+    for sizes in (np.array([200, 200], dtype), [dtype(200), 200]):
+      chex.assert_trees_all_equal(init(sizes), expected, strict=True)
+
+  @parameterized.parameters(
+    ([3],), ([],), ([3, 0],), ([2.0, 3],), (np.ones((2, 2), int),)
+  )
   def test_sizes(self, sizes):
     with self.assertRaisesRegex(ValueError, "two or more positive integers"):
       mlp.init(jax.random.key(0), sizes)

@@ -5,6 +5,7 @@ JAX on single steps or on whole unrolled sequences.
 """
 
 import contextlib
+import functools
 
 import jax
 import numpy as np
@@ -143,6 +144,11 @@ def start(cell, params):
   return jax.tree.map(lambda s: s.astype(dtype), cell.initial_state())
 
 
+# On every platform: a GPU multiplies float32 numbers more coarsely by default.
+_exactly = functools.partial(jax.default_matmul_precision, "highest")
+
+
+@_exactly()
 def losses(cell, loss_fn, params, xs, ys, state=None):
   """The loss of every step and the last state, in a loop."""
   state = start(cell, params) if state is None else state
@@ -153,6 +159,7 @@ def losses(cell, loss_fn, params, xs, ys, state=None):
   return result, state
 
 
+@_exactly()
 def whole_gradient(cell, loss_fn, params, xs, ys):
   """The gradient of the summed loss through the whole sequence."""
 
@@ -162,6 +169,7 @@ def whole_gradient(cell, loss_fn, params, xs, ys):
   return jax.jit(jax.value_and_grad(total))(params)
 
 
+@_exactly()
 def truncated_gradients(cell, loss_fn, params, xs, ys, segment):
   """The gradient of each segment with its first state held constant."""
   state, result = start(cell, params), []
@@ -177,6 +185,7 @@ def truncated_gradients(cell, loss_fn, params, xs, ys, segment):
   return result
 
 
+@_exactly()
 def online_gradients(cell, loss_fn, sequence, xs, ys, window=None):
   """The recursion of RTRL with a gradient at every step, spelt out.
 

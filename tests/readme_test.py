@@ -26,6 +26,11 @@ class ReadmeTest(absltest.TestCase):
     # Entropies of the task: nothing learned 0.66, everything 0.4545.
     self.assertGreater(first, 0.5)
     self.assertLess(last, 0.49)
+    # "calling it again goes on where it stopped", and does not diverge.
+    state = names["state"]
+    for _ in range(8):
+      state, losses = names["train"](state)
+      self.assertLess(float(losses[-200:].mean()), 0.49)
 
     mine = names["mine"]
     params = {"cell": mine.init(jax.random.key(0)), "readout": jnp.ones((2, 8))}

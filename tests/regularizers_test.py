@@ -101,6 +101,23 @@ class NormPreservationTest(parameterized.TestCase):
         )
       np.testing.assert_array_equal(slope[:, size:], 0)
 
+  @parameterized.parameters(jnp.bfloat16, jnp.float16)
+  def test_narrow_cells(self, dtype):
+    cell, loss_fn, *arrays, _ = _setting("vanilla")
+    params, xs, ys = jax.tree.map(lambda a: jnp.asarray(a, dtype), arrays)
+    passed = _backpropagate(cell, loss_fn)(params, xs, ys)
+    penalty = jax.jit(jax.value_and_grad(functools.partial(_penalty, cell)))
+    value, slope = penalty(params["cell"], passed, xs)
+    self.assertEqual(slope.dtype, dtype)
+    w, errors, states = (
+      np.asarray(a, np.float64)
+      for a in (params["cell"], passed.errors, passed.states_tm1)
+    )
+    last = np.tanh(w @ np.concatenate([states[-1], xs[-1], [1]]))
+    w_rec = w[:, : oracles.NUM_UNITS]
+    expected = _vanilla_loop(w_rec, [*states, last], errors, 1)
+    np.testing.assert_allclose(value, expected, rtol=4 * jnp.finfo(dtype).eps)
+
   def test_the_whole_derivative_is_another(self):
     """The control: were states and errors not held, the slope would differ."""
     with oracles.float64():

@@ -110,6 +110,195 @@ class StreamTest(parameterized.TestCase):
       )
 
 
+class OptimizersTest(parameterized.TestCase):
+  def test_the_loss_and_the_gradient_are_passed_on(self):
+    """Seen by a transformation that records what it is given."""
+
+    def record(updates, state, params=None, *, value, grad):
+      del state, params
+      return updates, (jnp.asarray(value), grad)
+
+    cell, loss_fn, params = _setup()
+    recorder = optax.GradientTransformationExtraArgs(
+      lambda params: (jnp.zeros([]), params), record
+    )
+    optimizer = optax.chain(recorder, optax.sgd(0.1))
+    xs, ys = oracles.make_episode(4)
+    estimator = nf.estimators.truncated_bptt(cell, loss_fn)
+    state = nf.training.stream_init(
+      estimator, optimizer, params, jax.random.key(0)
+    )
+    state, losses = nf.training.train_stream(
+      estimator, optimizer, state, xs, ys, segment=4
+    )
+    value, grad = state.optimizer[0]
+    expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+    np.testing.assert_allclose(value, expected[0] / 4, rtol=1e-5)
+    np.testing.assert_allclose(value, losses[0], rtol=1e-6)
+    oracles.assert_same_gradient(
+      grad, jax.tree.map(lambda g: g / 4, expected[1])
+    )
+
+  @parameterized.parameters(
+    lambda: optax.chain(
+      optax.adam(1e-2), optax.contrib.reduce_on_plateau(patience=1)
+    ),
+    lambda: optax.polyak_sgd(max_learning_rate=0.1),
+    lambda: optax.contrib.momo(1e-2),
+  )
+  def test_optimizers_that_ask_for_the_loss(self, make_optimizer):
+    cell, loss_fn, params = _setup()
+    estimator, optimizer = nf.estimators.rtrl(cell, loss_fn), make_optimizer()
+    xs, ys = oracles.make_episode(8)
+    state = nf.training.stream_init(
+      estimator, optimizer, params, jax.random.key(0)
+    )
+    state, losses = nf.training.train_stream(
+      estimator, optimizer, state, xs, ys, segment=1
+    )
+    self.assertTrue(np.all(np.isfinite(losses)))
+    state = nf.training.episodes_init(optimizer, params, jax.random.key(0))
+    for online in (False, True):
+      nf.training.train_episodes(
+        estimator,
+        optimizer,
+        _random_task(4),
+        state,
+        num_episodes=1,
+        segment=2,
+        online=online,
+      )
+
+  def test_a_line_search_is_refused(self):
+    cell, loss_fn, params = _setup()
+    estimator, optimizer = nf.estimators.rtrl(cell, loss_fn), optax.lbfgs()
+    state = nf.training.stream_init(
+      estimator, optimizer, params, jax.random.key(0)
+    )
+    with self.assertRaisesRegex(ValueError, "line search"):
+      nf.training.train_stream(
+        estimator, optimizer, state, *oracles.make_episode(4), segment=1
+      )
+
+  @parameterized.parameters("vanilla", "lstm", "stack")
+  def test_a_state_can_be_donated(self, cell_name):
+    cell = oracles.CELLS[cell_name]()
+    loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+    # A user's cell whose state is one array twice.
+    zeros = jnp.zeros(oracles.NUM_UNITS)
+    twice = nf.Cell(
+      lambda key: jnp.ones((4, 4)) / 4,
+      lambda: (zeros, zeros),
+      lambda w, s, x: (s[1], jnp.tanh(w @ s[0] + x[0])),
+    )
+    optimizer = optax.adam(0.01)
+    xs, ys = oracles.make_episode(4)
+    for its_cell, its_params in (
+      (cell, params),
+      (twice, oracles.make_params(twice)),
+    ):
+      estimator = nf.estimators.rtrl(its_cell, loss_fn, flush_every=2)
+      state = nf.training.stream_init(
+        estimator, optimizer, its_params, jax.random.key(0)
+      )
+      train = jax.jit(
+        lambda state, e=estimator: nf.training.train_stream(
+          e, optimizer, state, xs, ys, segment=1
+        ),
+        donate_argnums=0,
+      )
+      state, first = train(state)
+      _, second = train(state)
+      self.assertTrue(np.all(np.isfinite(first)) and np.any(first != second))
+      chex.assert_tree_all_finite(its_params)  # Still there.
+
+
+class HooksTest(parameterized.TestCase):
+  def test_reports_at_a_stride(self):
+    cell, loss_fn, params = _setup()
+    estimator, optimizer = nf.estimators.rtrl(cell, loss_fn), optax.sgd(0.1)
+    xs, ys = oracles.make_episode(12)
+    seen = []
+    on_update = nf.training.every(3, lambda i, m: seen.append((i, m)))
+    state = nf.training.stream_init(
+      estimator, optimizer, params, jax.random.key(0)
+    )
+    train = jax.jit(
+      lambda state, **hook: nf.training.train_stream(
+        estimator, optimizer, state, xs, ys, segment=1, **hook
+      )
+    )
+    _, losses = jax.jit(
+      lambda state: nf.training.train_stream(
+        estimator, optimizer, state, xs, ys, segment=1, on_update=on_update
+      )
+    )(state)
+    jax.effects_barrier()
+    seen.sort(key=lambda pair: pair[0])  # Callbacks keep no order.
+    self.assertEqual([i for i, _ in seen], [0, 3, 6, 9])
+    np.testing.assert_allclose([m["loss"] for _, m in seen], losses[::3])
+    _, first = oracles.whole_gradient(cell, loss_fn, params, xs[:1], ys[:1])
+    np.testing.assert_allclose(
+      seen[0][1]["gradient_norm"], optax.tree.norm(first), rtol=1e-5
+    )
+    # Watching changes nothing.
+    np.testing.assert_allclose(train(state)[1], losses, rtol=1e-6)
+
+  def test_members_of_a_batch_and_episodes(self):
+    cell, loss_fn, params = _setup()
+    estimator, optimizer = nf.estimators.rtrl(cell, loss_fn), optax.sgd(0.1)
+    seen = []
+    on_update = nf.training.every(
+      4, lambda i, norm: seen.append((i, float(norm))), _norm_of_readout
+    )
+
+    def train(key):
+      state = nf.training.episodes_init(optimizer, params, key)
+      return nf.training.train_episodes(
+        estimator,
+        optimizer,
+        _random_task(4),
+        state,
+        num_episodes=4,
+        segment=2,
+        online=True,
+        on_update=on_update,
+      )
+
+    jax.jit(jax.vmap(train))(jax.random.split(jax.random.key(0), 3))
+    jax.effects_barrier()
+    self.assertEqual(sorted(i for i, _ in seen), [0, 0, 0, 4, 4, 4])
+    self.assertLen({norm for _, norm in seen}, 4)  # At 0 all are the same.
+
+
+def _norm_of_readout(params, estimate):
+  del estimate
+  return optax.tree.norm(params["readout"])
+
+
+class ExactGradientTest(absltest.TestCase):
+  def test_is_the_oracle(self):
+    with oracles.float64():
+      cell, loss_fn, params = _setup()
+      xs, ys = oracles.make_episode(7)
+      expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      actual = nf.training.exact_gradient(cell, loss_fn, params, xs, ys)
+      np.testing.assert_allclose(actual.loss, expected[0], rtol=1e-12)
+      oracles.assert_same_gradient(actual.grads, expected[1])
+
+  def test_lengths_may_be_numpy_integers(self):
+    cell, loss_fn, params = _setup()
+    xs, ys = oracles.make_episode(8)
+    estimator = nf.estimators.rtrl(cell, loss_fn)
+    grads = [
+      nf.training.episode_gradient(
+        estimator, params, jax.random.key(0), xs, ys, segment=segment
+      ).grads
+      for segment in (4, np.int64(4))
+    ]
+    chex.assert_trees_all_equal(*grads)
+
+
 class EpisodesTest(parameterized.TestCase):
   @parameterized.parameters(False, True)
   def test_is_the_loop(self, online):

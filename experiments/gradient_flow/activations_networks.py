@@ -96,7 +96,7 @@ def log_deltas(
       max_slope=1.0,
     )
     result = depth.propagate(
-      {"w": matrices, "b": jnp.zeros(matrices.shape[:2])},
+      {"w": matrices, "b": jnp.zeros_like(matrices[..., 0])},
       x,
       lambda output: depth.normalize(cotangent),
       activation,
@@ -113,7 +113,8 @@ def log_deltas(
     rows = jnp.arange(len(kinds)), gains
     return lax.map(lambda row: over_gains(*row, *weights), rows)
 
-  return np.asarray(over_kinds(np.float32(gains), weights))
+  gains = np.asarray(gains, weights.matrices.dtype)
+  return np.asarray(over_kinds(gains, weights))
 
 
 def _switch(index, kinds, part, z):

@@ -283,7 +283,8 @@ def _mean_field(config, data):
   def follow(q):
     return jax.lax.scan(layer, q, None, length=_MAX_HIDDEN)[1]
 
-  chi, kurtosis = jax.jit(follow)(1 + np.mean(pixels**2))
+  start = jnp.asarray(1 + np.mean(pixels**2), float)  # The dtype of `one`.
+  chi, kurtosis = jax.jit(follow)(start)
   return {"chi_1": np.asarray(chi), "kurtosis": np.asarray(kurtosis)}
 
 

@@ -186,11 +186,10 @@ def train(
   optimizer = optax.chain(
     optax.clip_by_global_norm(1.0), optax.rmsprop(learning_rate, decay=0.9)
   )
-  on_episode = functools.partial(
-    progress.tick,
-    num_steps=job.num_updates,
-    description=f"{job.name}, {family}",
-  )
+
+  def on_update(number, *_):
+    description = f"{job.name}, {family}"
+    progress.tick(number, job.num_updates, description)
 
   def fit(number, params, key):
     cell = make_cell(
@@ -204,7 +203,7 @@ def train(
       num_episodes=job.num_updates,
       segment=job.num_steps,
       batch_size=batch_size,
-      on_episode=on_episode,
+      on_update=on_update,
     )
     return state.params, losses
 

@@ -254,7 +254,8 @@ def _make_predict(cell):
       first, second = _logits(params, state_t)
       return state_t, first - second
 
-    return lax.scan(body, cell.initial_state(), stream.x)[1]
+    start = nf.base.initial_state(cell, params["cell"])
+    return lax.scan(body, start, stream.x)[1]
 
   return predict
 

@@ -106,7 +106,7 @@ def leaky_cell(
 
   return nf.AffineCell(
     init=init,
-    initial_state=lambda: jnp.full(num_units, 0.1, jnp.float32),
+    initial_state=lambda: jnp.full(num_units, 0.1, float),
     step=nf.base.affine_step(features, activate),
     features=features,
     activate=activate,
@@ -200,7 +200,7 @@ def _loss(params, state_t, y_t):
 
 
 def _targets(config):
-  return jnp.asarray(target(config.num_steps)[1:], jnp.float32)
+  return jnp.asarray(target(config.num_steps)[1:], float)
 
 
 def _optimizer(config):
@@ -225,7 +225,7 @@ def _make_fit(config, cell, estimator, segment, num_trials):
       state,
       num_episodes=num_trials,
       segment=segment,
-      on_episode=lambda i: progress.tick(i, num_trials, "trials"),
+      on_update=lambda i, *_: progress.tick(i, num_trials, "trials"),
     )
     return share * losses, _outputs(cell, state.params, len(y))
 
@@ -288,7 +288,8 @@ def _outputs(cell, params, num_steps):
     return state_t, params["readout"] @ state_t
 
   inputs = jnp.zeros((num_steps, 1))
-  _, outputs = lax.scan(body, cell.initial_state(), inputs)
+  start = nf.base.initial_state(cell, params["cell"])
+  _, outputs = lax.scan(body, start, inputs)
   return jnp.concatenate([jnp.zeros(1), outputs])
 
 

@@ -26,26 +26,56 @@ def check_params(params: base.Params) -> None:
       f'expected params = {{"cell": ..., "readout": ...}}, a dict, got {names}'
     )
   base.params_dtype(params["cell"])
-  for leaf in jax.tree.leaves(params["readout"]):
+  for path, leaf in jax.tree_util.tree_leaves_with_path(params):
     if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
       raise ValueError(
-        "expected a readout of floating arrays, got dtype "
-        f"{jnp.result_type(leaf)}"
+        "expected parameters that are floating arrays, since each gets a "
+        f"gradient, got dtype {jnp.result_type(leaf)} at "
+        f"{jax.tree_util.keystr(path)}"
       )
 
 
-def check_segment(xs: base.PyTree, ys: base.PyTree) -> int:
+def check_state(
+  init: base.EstimatorInitFn, params: base.Params, state: base.PyTree
+) -> None:
+  """Checks that a state is one of this estimator.
+
+  Args:
+    init: the estimator's.
+    params: the parameters.
+    state: what was given.
+
+  Raises:
+    ValueError: if structure, shapes or dtypes are others, as in the state of
+      another estimator, or of one with other settings (`flush_every`).
+  """
+  expected = jax.eval_shape(init, params, jax.random.key(0))
+  named = jax.tree_util.tree_leaves_with_path(expected)
+  says = "expected a state of this estimator, made with the same settings, "
+  if jax.tree.structure(expected) != jax.tree.structure(state):
+    raise ValueError(
+      f"{says}{jax.tree.structure(expected)}, got {jax.tree.structure(state)}"
+    )
+  for (path, e), leaf in zip(named, jax.tree.leaves(state), strict=True):
+    is_key = jnp.issubdtype(e.dtype, jax.dtypes.prng_key)  # Raw keys will do.
+    if (leaf.shape, leaf.dtype) != (e.shape, e.dtype) and not is_key:
+      raise ValueError(
+        f"{says}with {e.dtype}{list(e.shape)} at {jax.tree_util.keystr(path)}, "
+        f"got {leaf.dtype}{list(leaf.shape)}"
+      )
+
+
+def check_segment(xs: base.PyTree, ys: base.PyTree, resets: Any) -> None:
   """Checks that inputs and targets are segments of the same K >= 1 steps.
 
   Args:
     xs: inputs, leaves [K, ...].
     ys: targets, leaves [K, ...].
-
-  Returns:
-    K.
+    resets: booleans [K], or None.
 
   Raises:
-    ValueError: if a leaf has no time axis, lengths differ or K = 0.
+    ValueError: if a leaf has no time axis, lengths differ, K = 0, or resets are
+      something else.
   """
   lengths: list[Any] = []
   for name, tree in (("xs", xs), ("ys", ys)):
@@ -65,18 +95,46 @@ def check_segment(xs: base.PyTree, ys: base.PyTree) -> int:
     )
   if lengths[0] == 0:
     raise ValueError("expected a segment of at least one step, got 0 steps")
-  return lengths[0]
+  if resets is None:
+    return
+  if jnp.shape(resets) != (lengths[0],) or not jnp.issubdtype(
+    jnp.result_type(resets), jnp.bool_
+  ):
+    raise ValueError(
+      f"expected resets to be booleans [{lengths[0]}], one for each step, got "
+      f"{jnp.result_type(resets)}{list(jnp.shape(resets))}"
+    )
 
 
-def check_loss(loss: jax.Array) -> None:
-  """Checks that a loss is a real scalar.
+def checked_loss(
+  loss_fn: base.LossFn, params: base.Params, state_t: base.State, y_t: Any
+) -> base.Array:
+  """Returns the loss of a step, which has to be a real scalar.
 
   Args:
-    loss: what loss_fn returned.
+    loss_fn: the loss of one step.
+    params: the parameters.
+    state_t: the state.
+    y_t: what the loss needs.
+
+  Returns:
+    The loss.
 
   Raises:
-    ValueError: if it is not.
+    ValueError: if it is not, or if the loss took the state for an array while
+      it has several parts.
   """
+  try:
+    loss = loss_fn(params, state_t, y_t)
+  except TypeError as error:
+    if isinstance(state_t, jax.Array):
+      raise
+    raise ValueError(
+      f"loss_fn failed on the state of this cell, a {type(state_t).__name__} "
+      f"with shapes {jax.tree.map(jnp.shape, jax.tree.leaves(state_t))}; where "
+      "it needs one vector, take nf.base.last_leaf(state_t), which is the h of "
+      "(c, h), or cell.output(state_t)"
+    ) from error
   expected = "expected loss_fn(params, state_t, y_t) to return a real scalar"
   if not isinstance(loss, jax.Array | np.ndarray | np.generic | float):
     raise ValueError(f"{expected}, got a {type(loss).__name__}")
@@ -85,3 +143,4 @@ def check_loss(loss: jax.Array) -> None:
       f"{expected}, got shape {jnp.shape(loss)} and dtype "
       f"{jnp.result_type(loss)}"
     )
+  return loss

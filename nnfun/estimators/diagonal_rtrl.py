@@ -1,17 +1,25 @@
 """Real-time recurrent learning of diagonal recurrences."""
 
-from nnfun import base, influence
+import jax
+from jax import flatten_util
+from jax import numpy as jnp
+
+from nnfun import base, loops
 from nnfun.estimators import segment
 
 
 def diagonal_rtrl(
-  cell: base.DiagonalCell, loss_fn: base.LossFn
+  cell: base.DiagonalCell,
+  loss_fn: base.LossFn,
+  *,
+  precision: str | None = "highest",
 ) -> base.GradientEstimator:
   """Carries one row of influence for each unit: exact, at O(P) a step.
 
   Args:
     cell: a `DiagonalCell` (lru, elstm, indrnn).
     loss_fn: the loss of one step.
+    precision: of products, see `rtrl`.
 
   Returns:
     The estimator.
@@ -23,4 +31,104 @@ def diagonal_rtrl(
     Irie, Gopalakrishnan, Schmidhuber, Exploring the promise and limits of
     real-time recurrent learning, 2024, https://arxiv.org/abs/2305.19044
   """
-  return segment.from_influence(cell, loss_fn, influence.diagonal(cell))
+  influence = diagonal_influence(cell)
+  return segment.from_influence(cell, loss_fn, influence, precision=precision)
+
+
+def diagonal_influence(cell: base.DiagonalCell) -> base.Influence:
+  """Carries d u[i] / d theta[i], which is all of J for a diagonal recurrence.
+
+    E_t[i] = (d u_t[i] / d u_tm1[i]) E_tm1[i] + d u_t[i] / d theta[i]
+
+  with D numbers of state for each of N units: D times the memory of the
+  parameters, and D^2 times as many products a step. Exact, because the other
+  entries of J are zero.
+
+  Args:
+    cell: a `DiagonalCell`.
+
+  Returns:
+    The influence: arrays [N, D, ...], one for each leaf of the units'
+    parameters.
+
+  Raises:
+    ValueError: if the cell is of another kind.
+
+  References:
+    Mozer, A focused backpropagation algorithm for temporal pattern recognition,
+    1989; Irie, Gopalakrishnan, Schmidhuber, Exploring the promise and limits of
+    real-time recurrent learning, 2024, https://arxiv.org/abs/2305.19044
+  """
+  if not isinstance(cell, base.DiagonalCell):
+    raise ValueError(
+      "expected a DiagonalCell, whose units do not read each other's state "
+      f"(lru, elstm, indrnn), got a {type(cell).__name__}; its recurrence is "
+      "dense, or not known to be diagonal: use rtrl"
+    )
+
+  def init(params, key):
+    del key
+    theta, units = cell.split(params, base.initial_state(cell, params))
+    num_numbers = _flat_units(units).shape[1]
+    return [
+      jnp.zeros((p.shape[0], num_numbers, *p.shape[1:]), p.dtype)
+      for p in jax.tree.leaves(theta)
+    ]
+
+  def advance(params, traces_0, state_0, xs, resets):
+    theta, units_0 = cell.split(params, state_0)
+    leaves, structure = jax.tree.flatten(theta)
+    flat_start = _flat_units(
+      cell.split(params, base.initial_state(cell, params))[1]
+    )
+    _, unravel = flatten_util.ravel_pytree(
+      jax.tree.map(lambda u: u[0], units_0)
+    )
+
+    def unit_step(leaves_i, flat, x_t):
+      theta_i = structure.unflatten(leaves_i)
+      unit_t = cell.unit_step(theta_i, unravel(flat), x_t)
+      return flatten_util.ravel_pytree(unit_t)[0].astype(flat.dtype)
+
+    def step_traces(traces, leaves_i, flat, x_t):
+      immediate, transition = jax.jacrev(unit_step, (0, 1))(leaves_i, flat, x_t)
+      traces = [
+        jax.vmap(_times, (0, None))(transition, e) + i
+        for e, i in zip(traces, immediate, strict=True)
+      ]
+      return traces, unit_step(leaves_i, flat, x_t)
+
+    def body(carry, step):
+      (traces, flat), (x_t, reset_t) = carry, step
+      if reset_t is not None:
+        traces = [jnp.where(reset_t, 0, e) for e in traces]
+        flat = jnp.where(reset_t, flat_start, flat)
+      carry = jax.vmap(step_traces, (0, 0, 0, None))(traces, leaves, flat, x_t)
+      return carry, None
+
+    start = traces_0, _flat_units(units_0)
+    (traces, _), _ = loops.scan(body, start, (xs, resets))
+
+    def pull(cotangent):
+      units_bar = _flat_units(cell.split(params, cotangent)[1])
+      theta_bar = [jax.vmap(_times)(units_bar, e) for e in traces_0]
+      # From the units' parameters back to the cell's: split, transposed.
+      transpose = jax.linear_transpose(
+        lambda p: cell.split(p, state_0)[0], params
+      )
+      return transpose(structure.unflatten(theta_bar))[0]
+
+    return traces, pull
+
+  return base.Influence(init, advance)
+
+
+def _flat_units(units):
+  """[N, D] from leaves [N, ...]."""
+  return jax.vmap(lambda u: flatten_util.ravel_pytree(u)[0])(units)
+
+
+def _times(row, trace):
+  """sum_d row[d] trace[d, ...]; what a zero multiplies is not read."""
+  row = row.reshape(row.shape + (1,) * (trace.ndim - 1))
+  return jnp.sum(jnp.where(row == 0, 0, row * trace), axis=0)

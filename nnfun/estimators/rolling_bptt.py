@@ -1,16 +1,19 @@
 """Rolling truncated backpropagation through time, BPTT(1, k)."""
 
 import jax
-import optax
-from jax import lax
 from jax import numpy as jnp
 
-from nnfun import base, influence
-from nnfun.estimators import checks, segment
+from nnfun import base, loops
+from nnfun.estimators import segment, tape_general, tape_memory
+from nnfun.estimators import tape as tape_lib
 
 
 def rolling_bptt(
-  cell: base.Cell, loss_fn: base.LossFn, *, window: int
+  cell: base.Cell,
+  loss_fn: base.LossFn,
+  *,
+  window: int,
+  precision: str | None = "highest",
 ) -> base.GradientEstimator:
   """Backpropagates every step's loss through the last `window` steps.
 
@@ -24,6 +27,7 @@ def rolling_bptt(
     cell: any cell.
     loss_fn: the loss of one step.
     window: how many steps back a loss is credited, the present one included.
+    precision: of products, see `rtrl`.
 
   Returns:
     The estimator.
@@ -37,22 +41,63 @@ def rolling_bptt(
     https://doi.org/10.1162/neco.1990.2.4.490 (BPTT(h))
   """
   base.check_count("window", window)
-  carried = influence.window(cell, length=window - 1)
-  one_step = segment.from_influence(cell, loss_fn, carried)
+  influence = window_influence(cell, window=window)
+  init, update_one = segment.parts(cell, loss_fn, influence)
 
-  def update(params, state, xs, ys):
-    checks.check_segment(xs, ys)
+  def update(params, state, xs, ys, resets):
+    def body(carry, step):
+      state, grads = carry
+      step = jax.tree.map(lambda leaf: leaf[None], step)
+      state, estimate = update_one(params, state, *step)
+      return (state, jax.tree.map(jnp.add, grads, estimate.grads)), (
+        estimate.loss
+      )
 
-    def body(carry, xy_t):
-      state, total = carry
-      x_1, y_1 = jax.tree.map(lambda leaf: leaf[None], xy_t)
-      state, estimate = one_step.update(params, state, x_1, y_1)
-      return (state, optax.tree.add(total, estimate)), None
+    start = state, jax.tree.map(jnp.zeros_like, params)
+    carry, losses = loops.scan(body, start, (xs, ys, resets))
+    return carry[0], base.Estimate(jnp.sum(losses), carry[1])
 
-    shapes = jax.eval_shape(
-      one_step.update, params, state, *jax.tree.map(lambda x: x[:1], (xs, ys))
-    )[1]
-    total = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    return lax.scan(body, (state, total), (xs, ys))[0]
+  return segment.estimator(init, update, precision=precision)
 
-  return base.GradientEstimator(one_step.init, update)
+
+def window_influence(cell: base.Cell, *, window: int) -> base.Influence:
+  """Carries the steps themselves and forgets what is older than the window.
+
+    J_t ~ sum_{u = t - window + 2}^{t} Phi_{t:u} I_u,
+
+  so that with the step after it a loss is credited to `window` steps.
+
+  Args:
+    cell: any cell.
+    window: how many steps, 1 or more.
+
+  Returns:
+    The influence; segments must have one step each. It is a tape with room for
+    `window` entries, the one being written among them, used round and round.
+  """
+
+  def init(params, key):
+    del key
+    return tape_general.blank(cell, params, window)
+
+  def advance(params, memory, state_0, xs, resets):
+    num_steps = jax.tree.leaves(xs)[0].shape[0]
+    if num_steps != 1:
+      raise ValueError(f"expected a segment of 1 step, got {num_steps} steps")
+    tape = tape_general.for_cell(cell, params, state_0, xs, stored=True)
+    if resets is not None:
+      memory = tape_memory.forget(memory, resets[0])
+    starts = tape_lib.states_before(cell, params, state_0, xs, resets)
+    before, after = tape_memory.write(
+      memory, tape.shared, tape.record(params, starts, xs)
+    )
+
+    def pull(cotangent):
+      grads = tape_lib.pull_through(tape, before, cotangent)[1]
+      return jax.tree.structure(params).unflatten(grads)
+
+    count = jnp.minimum(after.count, window - 1)
+    after = after._replace(position=after.position % window, count=count)
+    return after, pull
+
+  return base.Influence(init, advance)

@@ -1,14 +1,14 @@
-"""An estimator from an influence: exact inside a segment, carried across it."""
+"""What all estimators share: their contract, and the VJP through a segment."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import jax
-import optax
-from jax import lax
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, loops
 from nnfun.estimators import checks
+from nnfun.estimators import tape as tape_lib
 
 
 class SegmentState(NamedTuple):
@@ -18,8 +18,53 @@ class SegmentState(NamedTuple):
   influence: Any  # d s_0 / d params, as the influence carries it
 
 
+def estimator(
+  init: base.EstimatorInitFn,
+  update: base.EstimatorUpdateFn,
+  *,
+  precision: str | None,
+) -> base.GradientEstimator:
+  """Returns an estimator that keeps the contract of all.
+
+  Arguments are checked, arrays vary alike inside `jax.shard_map` (the gradient
+  with respect to replicated parameters would otherwise be summed over devices
+  where it goes through a VJP, and not where it goes through J), and products
+  have the precision asked for.
+
+  Args:
+    init: makes the state; may assume parameters that passed the checks.
+    update: likewise; gets `resets` as the last argument.
+    precision: of every product, also those of the cell and the loss: a value of
+      `jax.default_matmul_precision`, or None for what is set there.
+
+  Returns:
+    The estimator.
+  """
+
+  def checked_init(params, key):
+    checks.check_params(params)
+    return init(jax.tree.map(jnp.asarray, params), key)
+
+  def checked_update(params, state, xs, ys, resets=None):
+    checks.check_params(params)
+    checks.check_segment(xs, ys, resets)
+    args = jax.tree.map(jnp.asarray, (params, state, xs, ys, resets))
+    checks.check_state(init, *args[:2])
+    products = contextlib.nullcontext()
+    if precision is not None:
+      products = jax.default_matmul_precision(precision)
+    with products:
+      return update(*loops.vary(args, args))
+
+  return base.GradientEstimator(checked_init, checked_update)
+
+
 def from_influence(
-  cell: base.Cell, loss_fn: base.LossFn, influence: base.Influence
+  cell: base.Cell,
+  loss_fn: base.LossFn,
+  influence: base.Influence,
+  *,
+  precision: str | None = "highest",
 ) -> base.GradientEstimator:
   """Joins the VJP through a segment with the influence on its first state.
 
@@ -30,34 +75,48 @@ def from_influence(
     cell: any cell.
     loss_fn: the loss of one step.
     influence: what crosses the boundary; it decides what the estimator is.
+    precision: of products, as of `jax.default_matmul_precision`; None leaves it
+      as it is set there.
 
   Returns:
     The estimator.
   """
+  init, update = parts(cell, loss_fn, influence)
+  return estimator(init, update, precision=precision)
+
+
+def parts(
+  cell: base.Cell, loss_fn: base.LossFn, influence: base.Influence
+) -> tuple[base.EstimatorInitFn, base.EstimatorUpdateFn]:
+  """Returns what `from_influence` makes an estimator of.
+
+  Args:
+    cell: any cell.
+    loss_fn: the loss of one step.
+    influence: what crosses the boundary.
+
+  Returns:
+    (init, update), which check nothing.
+  """
 
   def init(params, key):
-    checks.check_params(params)
     theta = params["cell"]
     return SegmentState(
       base.initial_state(cell, theta), influence.init(theta, key)
     )
 
-  def update(params, state, xs, ys):
-    checks.check_params(params)
-    checks.check_segment(xs, ys)
+  def update(params, state, xs, ys, resets):
     influence_k, pull = influence.advance(
-      params["cell"], state.influence, state.cell, xs
+      params["cell"], state.influence, state.cell, xs, resets
     )
     loss, state_k, grads, cotangent = segment_vjp(
-      cell, loss_fn, params, state.cell, xs, ys
+      cell, loss_fn, params, state.cell, xs, ys, resets
     )
-    grads = {
-      **grads,
-      "cell": optax.tree.add(grads["cell"], pull(cotangent)),
-    }
-    return SegmentState(state_k, influence_k), base.Estimate(loss, grads)
+    total = jax.tree.map(jnp.add, grads["cell"], pull(cotangent))
+    estimate = base.Estimate(loss, {**grads, "cell": total})
+    return SegmentState(state_k, influence_k), estimate
 
-  return base.GradientEstimator(init, update)
+  return init, update
 
 
 def segment_vjp(
@@ -67,6 +126,7 @@ def segment_vjp(
   state_0: base.State,
   xs: base.PyTree,
   ys: base.PyTree,
+  resets: base.Array | None = None,
 ) -> tuple[jax.Array, base.State, base.Params, base.State]:
   """Returns the summed loss of a segment and its derivatives.
 
@@ -77,21 +137,23 @@ def segment_vjp(
     state_0: the state at the segment's start.
     xs: inputs, leaves [K, ...].
     ys: targets, leaves [K, ...].
+    resets: whether a step starts from the initial state [K], or None.
 
   Returns:
-    (L, s_K, d L / d params with s_0 fixed, d L / d s_0).
+    (L in float32 or wider, s_K, d L / d params with s_0 fixed, d L / d s_0).
   """
 
   def segment_loss(params, state_0):
-    def body(state_tm1, xy_t):
-      x_t, y_t = xy_t
-      state_t = base.step(cell, params["cell"], state_tm1, x_t)
-      loss_t = loss_fn(params, state_t, y_t)
-      checks.check_loss(loss_t)
-      return state_t, loss_t
+    def body(state_tm1, step):
+      x_t, y_t, reset_t = step
+      theta = params["cell"]
+      state_tm1 = tape_lib.restart(cell, theta, state_tm1, reset_t)
+      state_t = base.step(cell, theta, state_tm1, x_t)
+      return state_t, checks.checked_loss(loss_fn, params, state_t, y_t)
 
-    state_k, losses = lax.scan(body, state_0, (xs, ys))
-    return jnp.sum(losses), state_k
+    state_k, losses = loops.scan(body, state_0, (xs, ys, resets))
+    dtype = jnp.promote_types(losses.dtype, jnp.float32)
+    return jnp.sum(losses, dtype=dtype), state_k
 
   loss, pull, state_k = jax.vjp(segment_loss, params, state_0, has_aux=True)
   grads, cotangent = pull(jnp.ones_like(loss))

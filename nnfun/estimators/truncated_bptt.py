@@ -1,11 +1,14 @@
 """Truncated backpropagation through time."""
 
-from nnfun import base, influence
+import jax
+from jax import numpy as jnp
+
+from nnfun import base
 from nnfun.estimators import segment
 
 
 def truncated_bptt(
-  cell: base.Cell, loss_fn: base.LossFn
+  cell: base.Cell, loss_fn: base.LossFn, *, precision: str | None = "highest"
 ) -> base.GradientEstimator:
   """Backpropagates to the start of each segment and no further.
 
@@ -17,6 +20,7 @@ def truncated_bptt(
   Args:
     cell: any cell.
     loss_fn: the loss of one step.
+    precision: of products, see `rtrl`.
 
   Returns:
     The estimator.
@@ -26,4 +30,25 @@ def truncated_bptt(
     of recurrent network trajectories, 1990,
     https://doi.org/10.1162/neco.1990.2.4.490
   """
-  return segment.from_influence(cell, loss_fn, influence.none(cell))
+  return segment.from_influence(
+    cell, loss_fn, no_influence(), precision=precision
+  )
+
+
+def no_influence() -> base.Influence:
+  """Returns the influence that is zero: a first state is a constant."""
+
+  def init(params, key):
+    del params, key
+    return ()
+
+  def advance(params, influence, state_0, xs, resets):
+    del state_0, xs, resets
+
+    def pull(cotangent):
+      del cotangent
+      return jax.tree.map(jnp.zeros_like, params)
+
+    return influence, pull
+
+  return base.Influence(init, advance)

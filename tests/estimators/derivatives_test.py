@@ -1,6 +1,8 @@
 """Derivatives of what estimators return: of a gradient, of a loss."""
 
 import jax
+import numpy as np
+import optax
 from absl.testing import absltest
 
 import nnfun as nf
@@ -56,6 +58,34 @@ class DerivativesTest(absltest.TestCase):
         ).loss
 
       oracles.assert_same_gradient(jax.jit(jax.grad(loss))(params), expected)
+
+  def test_reverse_derivatives_of_gradients(self):
+    """The textbook has them; a tape says in one sentence that it has not."""
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _vanilla()
+
+      def last_loss(rate, estimator):
+        optimizer = optax.sgd(rate)
+        state = nf.training.stream_init(
+          estimator, optimizer, params, jax.random.key(0)
+        )
+        return nf.training.train_stream(
+          estimator, optimizer, state, xs, ys, segment=1
+        )[1][-1]
+
+      textbook = nf.estimators.rtrl(cell, loss_fn)
+      forward = jax.jacfwd(lambda rate: last_loss(rate, textbook))(0.1)
+      reverse = jax.grad(lambda rate: last_loss(rate, textbook))(0.1)
+      np.testing.assert_allclose(reverse, forward, rtol=1e-10)
+      self.assertGreater(abs(float(forward)), 1e-3)
+      for estimator in (
+        nf.estimators.rtrl(cell, loss_fn, flush_every=3),
+        nf.estimators.rolling_bptt(cell, loss_fn, window=5),
+      ):
+        also = jax.jacfwd(lambda rate, e=estimator: last_loss(rate, e))(0.1)
+        np.testing.assert_allclose(also, forward, rtol=1e-10)
+        with self.assertRaisesRegex(ValueError, "forward derivative.*no rev"):
+          jax.grad(lambda rate, e=estimator: last_loss(rate, e))(0.1)
 
 
 if __name__ == "__main__":

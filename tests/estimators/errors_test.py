@@ -94,8 +94,49 @@ class ErrorsTest(parameterized.TestCase):
       (lambda w: nf.estimators.rolling_bptt(cell, loss_fn, window=w), (4, 9)),
     ):
       state = make(sizes[0]).init(params, jax.random.key(0))
-      with self.assertRaisesRegex(ValueError, f"room for {sizes[1]} .* got"):
+      # Another room, or none: 1 stands for no tape.
+      says = "same settings.*got"
+      if 1 not in sizes:
+        says = rf"same settings.*\[{sizes[1]}, .* got .*\[{sizes[0]}, "
+      with self.assertRaisesRegex(ValueError, says):
         make(sizes[1]).update(params, state, *oracles.make_episode(1))
+
+  def test_state_of_another_estimator(self):
+    cell = oracles.CELLS["vanilla"]()
+    loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+    made = [make(cell, loss_fn) for make in _every_estimator()]
+    for i, estimator in enumerate(made):
+      state = made[i - 1].init(params, jax.random.key(0))
+      with self.assertRaisesRegex(ValueError, "a state of this estimator"):
+        estimator.update(params, state, *oracles.make_episode(1))
+
+  def test_integers_among_the_parameters(self):
+    cell = oracles.CELLS["vanilla"]()
+    params = {**oracles.make_params(cell), "step": jnp.int32(0)}
+    for make_estimator in _every_estimator():
+      with self.assertRaisesRegex(ValueError, r"int32 at \['step'\]"):
+        _run(make_estimator, params=params)
+
+  @parameterized.parameters(
+    (jnp.ones(4),), (jnp.ones(3, bool),), (jnp.array(True),)
+  )
+  def test_resets_are_a_boolean_a_step(self, resets):
+    cell = oracles.CELLS["vanilla"]()
+    params = oracles.make_params(cell)
+    for make_estimator in _every_estimator():
+      estimator = make_estimator(cell, oracles.make_loss(cell))
+      state = estimator.init(params, jax.random.key(0))
+      with self.assertRaisesRegex(ValueError, r"resets to be booleans \[4\]"):
+        estimator.update(params, state, *oracles.make_episode(4), resets)
+
+  @parameterized.parameters("lstm", "stack", "flax")
+  def test_loss_that_takes_a_state_of_several_parts_for_a_vector(self, name):
+    cell = oracles.CELLS[name]()
+    loss_fn = lambda params, s, y: jnp.sum(params["readout"]["w"] @ s)
+    for make_estimator in _every_estimator():
+      with self.assertRaisesRegex(ValueError, r"shapes \[.*last_leaf\(state"):
+        _run(lambda cell, _, m=make_estimator: m(cell, loss_fn), name)
+    del cell
 
   def test_loss_is_not_a_scalar(self):
     cell = oracles.CELLS["vanilla"]()

@@ -15,7 +15,9 @@ _NUM_STEPS = 12
 
 def _dropped_boundary(cell, loss_fn):
   """The boundary term lambda J_0 is left out."""
-  return nf.estimators.from_influence(cell, loss_fn, nf.influence.none(cell))
+  return nf.estimators.from_influence(
+    cell, loss_fn, nf.estimators.no_influence()
+  )
 
 
 def _zero_readout(cell, loss_fn):
@@ -33,12 +35,16 @@ def _zero_readout(cell, loss_fn):
 
 def _shifted_time(cell, loss_fn):
   """The influence is advanced with the input of the step before."""
-  right = nf.influence.dense(cell)
+  right = nf.estimators.dense_influence(cell)
 
-  def advance(params, influence, state_0, xs):
+  def advance(params, influence, state_0, xs, resets):
     carried, previous = influence
     carried, pull = right.advance(
-      params, carried, state_0, jnp.concatenate([previous[None], xs[:-1]])
+      params,
+      carried,
+      state_0,
+      jnp.concatenate([previous[None], xs[:-1]]),
+      resets,
     )
     return (carried, xs[-1]), pull
 
@@ -63,15 +69,17 @@ def _diagonal_passed_off_as_exact(cell, loss_fn):
     return jnp.diagonal(states)
 
   broken = nf.Cell(cell.init, cell.initial_state, step)
-  return nf.estimators.from_influence(cell, loss_fn, nf.influence.dense(broken))
+  return nf.estimators.from_influence(
+    cell, loss_fn, nf.estimators.dense_influence(broken)
+  )
 
 
 def _trace_stays_zero(cell, loss_fn):
   """The influence is never written back into the state."""
-  right = nf.influence.dense(cell)
+  right = nf.estimators.dense_influence(cell)
 
-  def advance(params, influence, state_0, xs):
-    _, pull = right.advance(params, influence, state_0, xs)
+  def advance(params, influence, state_0, xs, resets):
+    _, pull = right.advance(params, influence, state_0, xs, resets)
     return influence, pull
 
   return nf.estimators.from_influence(

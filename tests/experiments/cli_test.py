@@ -40,6 +40,21 @@ class ParseTest(parameterized.TestCase):
     (["--nofull"], Config()),
     (["--config.seed=3", "--full"], Config(num_terms=10, seed=3)),
     (["--full", "--config.num_terms=5"], Config(num_terms=5)),
+    (["--config.num_terms", "5", "--full"], Config(num_terms=5)),
+    # Of repeated flags the last one counts.
+    (["--config.num_terms=5", "--config.num_terms=6"], Config(num_terms=6)),
+    (["--config.windows=3", "--config.windows=4"], Config(windows=(4,))),
+    (["--config.windows=3,4", "--config.windows=5,6"], Config(windows=(5, 6))),
+    (["--config.windows=3,4", "--config.windows", "5"], Config(windows=(5,))),
+    (["--config.windows=3", "--config.windows=()"], Config(windows=())),
+    (["--config.names=a,b", "--config.names=c,d"], Config(names=("c", "d"))),
+    (
+      ["--config.shapes=((4,),)", "--config.shapes=((5,), (6,))"],
+      Config(shapes=((5,), (6,))),
+    ),
+    (["--config.is_plain", "--noconfig.is_plain"], Config(is_plain=False)),
+    (["--full", "--nofull"], Config()),
+    (["--nofull", "--full"], Config(num_terms=10)),
   )
   def test_config(self, args, want):
     got = parse(*args).config

@@ -1,22 +1,41 @@
 """Run folders: nothing half-written, damaged or stale counts as finished."""
 
+import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 from unittest import mock
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 
 from experiments import cli, records
+from tests import oracles
 from tests.experiments import dummy_study
 
 STUDY = dummy_study.STUDY
 FILES = ("config.json", "env.json", "arrays.npz", "claims.json", "figure.svg")
+
+
+def _environ(**variables):
+  return mock.patch.dict(os.environ, variables)
+
+
+@contextlib.contextmanager
+def _platforms(names):
+  jax.devices()  # Those of now are there and stay; only the wish is changed.
+  before = jax.config.jax_platforms
+  jax.config.update("jax_platforms", names)
+  try:
+    yield
+  finally:
+    jax.config.update("jax_platforms", before)
 
 
 class RecordsTest(parameterized.TestCase):
@@ -139,6 +158,39 @@ class RecordsTest(parameterized.TestCase):
     path.write_text("b")
     self.assertNotEqual(before, records.identity(study, Config()))
     self.assertEmpty(records.identity(study, Config(""))["inputs"])
+
+  def test_another_number_format_is_another_run(self):
+    self.run_study()
+    with oracles.float64():
+      self.assertFalse(self.is_finished())
+      self.run_study()
+      self.assertTrue(self.is_finished())
+    self.assertEqual(self.num_runs(), 2)
+    self.assertFalse(self.is_finished())
+    env = json.loads((self.folder / "env.json").read_text())
+    self.assertIs(env["settings"]["jax_enable_x64"], True)
+
+  @parameterized.named_parameters(
+    ("matmul", lambda: jax.default_matmul_precision("float32")),
+    ("prng", lambda: jax.default_prng_impl("rbg")),
+    ("threefry", lambda: jax.threefry_partitionable(False)),
+    ("promotion", lambda: jax.numpy_dtype_promotion("strict")),
+    ("jit", jax.disable_jit),
+    ("platforms", lambda: _platforms("cpu,cuda")),
+    ("xla", lambda: _environ(XLA_FLAGS="--xla_cpu_enable_fast_math=true")),
+    ("tf32", lambda: _environ(NVIDIA_TF32_OVERRIDE="0")),
+  )
+  def test_other_settings_are_another_run(self, setting):
+    before = records.identity(STUDY, self.config)
+    with setting():
+      self.assertNotEqual(before, records.identity(STUDY, self.config))
+    self.assertEqual(before, records.identity(STUDY, self.config))
+
+  def test_what_is_written_about_a_program_changes_no_run(self):
+    with _environ(XLA_FLAGS="--xla_a=1"):
+      before = records.identity(STUDY, self.config)
+    with _environ(XLA_FLAGS="--xla_dump_to=/x --xla_a=1", JAX_LOG_COMPILES="1"):
+      self.assertEqual(before, records.identity(STUDY, self.config))
 
   def test_refuses_what_cannot_be_read_back(self):
     for value in (object(), [object()], jnp.zeros(2, jnp.bfloat16)):

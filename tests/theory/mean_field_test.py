@@ -56,9 +56,10 @@ class MapTest(parameterized.TestCase):
 class SlopeTest(parameterized.TestCase):
   def test_chi_2(self):
     # E[phi''^2] = pi^2 / 4 q (1 + pi q)^(-3/2).
-    found = jax.jit(lambda q: mean_field.chi_2(ERF, q, 1.5))(0.8)
+    with jax.enable_x64(True):
+      found = jax.jit(lambda q: mean_field.chi_2(ERF, q, 1.5))(0.8)
     expected = 2.25 * np.pi**2 / 4 * 0.8 * (1 + np.pi * 0.8) ** -1.5
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
   def test_chi_of_relu_is_the_angle(self):
     with jax.enable_x64(True):
@@ -93,16 +94,18 @@ class ShapeTest(parameterized.TestCase):
   def test_vmap_gives_each_its_scalar(self):
     # chi_1 = sigma_w^2 (1 + pi q)^(-1/2), as E[phi'(u)^2] of erf, and the
     # arc-sine kernel (Williams, Infinite networks, 1997).
-    qs, cs = jnp.array([0.3, 0.8, 2.0]), jnp.array([-0.5, 0.1, 0.9])
+    qs, cs = np.array([0.3, 0.8, 2.0]), np.array([-0.5, 0.1, 0.9])
     both = lambda q, c: (
       mean_field.chi_1(ERF, q, 1.5),
       mean_field.correlation_map(ERF, c, q, 1.5, 0.0),
     )
-    chi_1, c = jax.jit(jax.vmap(both))(qs, cs)
-    np.testing.assert_allclose(chi_1, 2.25 / np.sqrt(1 + np.pi * qs), rtol=1e-5)
+    with jax.enable_x64(True):
+      chi_1, c = jax.jit(jax.vmap(both))(qs, cs)
+    expected = 2.25 / np.sqrt(1 + np.pi * qs)
+    np.testing.assert_allclose(chi_1, expected, rtol=1e-10)
     x = np.pi * qs / (2 + np.pi * qs)
     expected = np.arcsin(x * cs) / np.arcsin(x)
-    np.testing.assert_allclose(c, expected, rtol=1e-4)
+    np.testing.assert_allclose(c, expected, rtol=1e-10)
 
 
 if __name__ == "__main__":

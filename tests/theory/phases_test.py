@@ -153,30 +153,30 @@ class PiecewiseLinearTest(parameterized.TestCase):
       q = phases.fixed_variance(unit, sigma_w, sigma_b)
       return q, phases.depth_scale_q(unit, q, sigma_w)
 
-    found = jax.jit(settled)(0.9, 0.5)
+    with jax.enable_x64(True):
+      found = jax.jit(settled)(0.9, 0.5)
     np.testing.assert_allclose(
-      found, (0.25 / 0.19, -1 / np.log(0.81)), rtol=1e-4
+      found, (0.25 / 0.19, -1 / np.log(0.81)), rtol=1e-10
     )
 
   def test_relu(self):
     kinks = (0.0,)
     fixed = lambda w, b: phases.fixed_variance(RELU, w, b, kinks=kinks)
     fixed = jax.jit(jax.value_and_grad(fixed))
-    value, slope = fixed(1.2, 0.3)
-    np.testing.assert_allclose(value, 0.09 / (1 - 0.72), rtol=1e-5)
-    np.testing.assert_allclose(slope, 0.09 * 1.2 / 0.28**2, rtol=1e-4)
+    with jax.enable_x64(True):
+      value, slope = fixed(1.2, 0.3)
+    np.testing.assert_allclose(value, 0.09 / (1 - 0.72), rtol=1e-10)
+    np.testing.assert_allclose(slope, 0.09 * 1.2 / 0.28**2, rtol=1e-10)
     # Beyond sigma_w^2 = 2 variances grow without bound, and at 0 they are not
     # stable either.
     for sigma_b in (0.3, 0.0):
       self.assertTrue(np.isnan(fixed(1.5, sigma_b)[0]))
     # It is critical without biases only.
-    critical = lambda q, sigma_b: (
-      phases.critical_point(RELU, q, kinks=kinks),
-      phases.critical_sigma_w(RELU, sigma_b, kinks=kinks),
-    )
-    critical = jax.jit(jax.vmap(critical, (None, 0)))
-    variances, lines = critical(1.0, jnp.logspace(-3, 1, 200))
-    np.testing.assert_allclose(np.transpose(variances)[0], (2, 0), atol=1e-6)
+    with jax.enable_x64(True):
+      variances = phases.critical_point(RELU, 1.0, kinks=kinks)
+    np.testing.assert_allclose(variances, (2, 0), atol=1e-10)
+    line = lambda sigma_b: phases.critical_sigma_w(RELU, sigma_b, kinks=kinks)
+    lines = jax.jit(jax.vmap(line))(jnp.logspace(-3, 1, 200))
     self.assertTrue(np.all(np.isnan(lines)), lines)
 
   def test_rounding_has_no_critical_line(self):

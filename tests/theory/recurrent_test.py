@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import numpy as np
 from absl.testing import absltest, parameterized
 from jax import numpy as jnp
@@ -21,6 +22,10 @@ def _log_gradient(w, activation, lag, seed=0):
 
 
 class RecurrentTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.enterContext(jax.enable_x64(True))
+
   @parameterized.parameters((activations.tanh, 1.0), (activations.sigmoid, 4.0))
   def test_thresholds(self, activation, expected):
     # Pascanu et al. 2013: 1 / gamma, gamma = 1 for tanh and 1 / 4 for sigmoid.
@@ -44,9 +49,9 @@ class RecurrentTest(parameterized.TestCase):
     w = 1.1 * np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
     bound = recurrent.log_gradient_bound(w, activations.identity, 30)
     found = _log_gradient(w, activations.identity, 30)
-    np.testing.assert_allclose(found, bound, rtol=1e-5)
+    np.testing.assert_allclose(found, bound, rtol=1e-10)
     np.testing.assert_allclose(
-      recurrent.linear_growth(w), math.log(1.1), rtol=1e-5
+      recurrent.linear_growth(w), math.log(1.1), rtol=1e-10
     )
 
   def test_growth_is_by_eigenvalues_not_by_singular_values(self):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 
+import chex
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -12,6 +13,7 @@ from experiments.gradient_flow import activations
 from experiments.gradient_flow import activations_networks as networks
 from experiments.gradient_flow import activations_relu as relu
 from experiments.gradient_flow import activations_theory as theory
+from tests import oracles
 
 _CONFIG = activations.Config(
   num_layers=20,
@@ -84,7 +86,12 @@ class NetworksTest(parameterized.TestCase):
     )
     kinds = [networks.KINDS[name] for name in ("sigmoid, slope 4", "tanh")]
     gains = np.array([[0.5, 2.0], [1.0, 3.0]])
-    actual = networks.log_deltas(kinds, weights, gains)
+    with oracles.float64():
+      rounded = networks.log_deltas(kinds, weights, gains)
+      weights = jax.tree.map(np.float64, weights)
+      actual = networks.log_deltas(kinds, weights, gains)
+    chex.assert_type([rounded, actual], [np.float32, np.float64])
+    np.testing.assert_allclose(rounded, actual, atol=1e-4)
     for index in np.ndindex(2, 2, 2):
       kind, gain, seed = index
       fn = (lambda z: 1 / (1 + np.exp(-16 * z)), np.tanh)[kind]
@@ -92,7 +99,7 @@ class NetworksTest(parameterized.TestCase):
         lambda z: 16 * fn(z) * (1 - fn(z)),  # noqa: B023
         lambda z: 1 - np.tanh(z) ** 2,
       )[kind]
-      a, zs = weights.inputs[seed].astype(float), []
+      a, zs = weights.inputs[seed], []
       for w in weights.matrices[seed]:
         zs.append(gains[kind, gain] * w @ a)
         a = fn(zs[-1])
@@ -102,7 +109,7 @@ class NetworksTest(parameterized.TestCase):
         delta = gains[kind, gain] * w.T @ delta * slope(z)
         expected.append(np.linalg.norm(delta))
       np.testing.assert_allclose(
-        actual[index], np.log(expected[::-1]), atol=1e-4
+        actual[index], np.log(expected[::-1]), atol=1e-10
       )
 
   def test_convolutions_keep_the_variance_at_he_s_deviation(self):

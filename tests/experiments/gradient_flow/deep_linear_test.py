@@ -4,6 +4,7 @@ import functools
 import math
 from unittest import mock
 
+import jax
 import numpy as np
 from absl.testing import absltest, parameterized
 
@@ -59,16 +60,18 @@ class TheoryTest(parameterized.TestCase):
     ends = theory.mode_strength(
       times + np.array([[-1e-4], [1e-4]]), 0.2, 1.5, num_matrices
     )
-    rate = library.mode_rate(
-      u, 1.5, num_layers=num_matrices + 1, tau=num_matrices
-    )
+    with jax.enable_x64(True):
+      rate = library.mode_rate(
+        u, 1.5, num_layers=num_matrices + 1, tau=num_matrices
+      )
     np.testing.assert_allclose((ends[1] - ends[0]) / 2e-4, rate, rtol=1e-5)
 
   def test_three_layers_and_the_limit_in_closed_form(self):
     """Equation 11, and integral du / (u^2 (s - u)) by partial fractions."""
-    three = library.learning_time(0.9, 1.5, 0.2, tau=2.0)
+    with jax.enable_x64(True):
+      three = library.learning_time(0.9, 1.5, 0.2, tau=2.0)
     actual = theory.learning_time(0.9, 0.2, 1.5, 2)
-    np.testing.assert_allclose(actual, three, rtol=1e-6)
+    np.testing.assert_allclose(actual, three, rtol=1e-10)
     primitive = lambda u: math.log(u / (1.5 - u)) / 1.5**2 - 1 / (1.5 * u)
     limit = theory.learning_time(0.9, 0.2, 1.5, math.inf)
     np.testing.assert_allclose(limit, primitive(0.9) - primitive(0.2))

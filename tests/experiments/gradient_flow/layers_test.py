@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from unittest import mock
 
+import chex
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -11,6 +12,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments.gradient_flow import layers, layers_claims
+from tests import oracles
 
 _CONFIG = layers.Config(
   num_seeds=40,
@@ -76,6 +78,13 @@ class PartsTest(parameterized.TestCase):
     np.testing.assert_array_equal(
       data.validation.labels, np.arange(50_000, 60_000)
     )
+
+  def test_mean_field_in_float64(self):
+    with oracles.float64():
+      found = layers._mean_field(_CONFIG, layers._load(""))
+    chex.assert_type(list(found.values()), np.float64)
+    for name, values in found.items():
+      np.testing.assert_allclose(_results()[name], values, rtol=1e-4)
 
   def test_equation_123_at_its_end(self):
     """At |w| = 4 only z = 0 is left; at 8, sigma'(z) = 1/8 by hand."""

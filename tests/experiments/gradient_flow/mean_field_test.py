@@ -92,19 +92,20 @@ class NetworksTest(parameterized.TestCase):
   def test_layers_beyond_the_depth_do_nothing(self):
     rng = np.random.default_rng(0)
     layer = lambda *shape: {
-      "w": rng.normal(size=(*shape[:-1], 5, shape[-1])).astype(np.float32),
-      "b": rng.normal(size=(*shape[:-1], 5)).astype(np.float32),
+      "w": rng.normal(size=(*shape[:-1], 5, shape[-1])),
+      "b": rng.normal(size=(*shape[:-1], 5)),
     }
     params = {"first": layer(6), "hidden": layer(3, 5), "last": layer(5)}
-    x = np.linspace(-1, 1, 6, dtype=np.float32)
+    x = np.linspace(-1, 1, 6)
     logits = jax.jit(mean_field_training._logits)
     for depth in (1, 3, 4):
       h = np.tanh(params["first"]["w"] @ x + params["first"]["b"])
       for i in range(depth - 1):
         h = np.tanh(params["hidden"]["w"][i] @ h + params["hidden"]["b"][i])
       expected = params["last"]["w"] @ h + params["last"]["b"]
-      found = logits(params, x, depth)
-      np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+      with jax.enable_x64(True):
+        found = logits(params, x, depth)
+      np.testing.assert_allclose(found, expected, rtol=1e-10)
 
   def test_networks_start_as_the_theory_assumes(self):
     init = jax.jit(

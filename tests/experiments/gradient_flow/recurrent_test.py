@@ -12,9 +12,11 @@ from experiments.gradient_flow import recurrent
 from experiments.gradient_flow import recurrent_claims as claims_lib
 from experiments.gradient_flow import recurrent_lags as lags_lib
 from experiments.gradient_flow import recurrent_networks as networks
+from experiments.gradient_flow import recurrent_order as order
 from experiments.gradient_flow import recurrent_stored as stored
 from experiments.gradient_flow import recurrent_theory as theory
 from experiments.gradient_flow import recurrent_training_claims as training
+from tests import oracles
 
 _SMALL = recurrent.Config(
   num_units=6,
@@ -187,6 +189,43 @@ class RunTest(parameterized.TestCase):
   def test_refuses(self, settings, message):
     with self.assertRaisesRegex(ValueError, message):
       recurrent.run(recurrent.Config(**settings))
+
+
+class OrderTest(absltest.TestCase):
+  def test_errors_in_float64_are_those_of_a_loop(self):
+    setting = order.Setting(
+      num_steps=10,
+      second_tenth=5,
+      num_units=5,
+      num_updates=1,
+      check_every=1,
+      num_tests=40,
+      num_seeds=2,
+      batch_size=1,
+      learning_rate=0.0,  # So that the networks stay as they are drawn.
+      clip_norm=1.0,
+      omega_weight=1.0,
+      squared_norms=True,
+    )
+    with oracles.float64(), _quick():
+      key = jax.random.key(3)
+      found = order.measure(setting, key)
+      params, tests = jax.tree.map(
+        np.asarray,
+        order._draw(
+          setting, order.make_task(setting), *jax.random.split(key, 3)[:2]
+        ),
+      )
+    chex.assert_type(found["order_losses"], np.float64)
+    for seed, errors in enumerate(found["order_errors"][0, :, 0]):
+      w = params["cell"][seed]
+      readout = params["readout"]["weights"][seed]
+      h = np.zeros((40, 5))
+      for x_t in np.moveaxis(tests.x, 1, 0):
+        h = np.tanh(np.concatenate([h, x_t, np.ones((40, 1))], axis=1) @ w.T)
+      wrong = np.argmax(h @ readout.T, axis=1) != tests.y.value[:, -1]
+      self.assertAlmostEqual(errors, np.mean(wrong))
+    self.assertTrue(np.all(found["order_errors"] > 0))
 
 
 class TheoryTest(parameterized.TestCase):

@@ -13,6 +13,7 @@ import nnfun as nf
 from experiments.rtrl_vs_tbptt import delayed_addition
 from experiments.rtrl_vs_tbptt import delayed_addition_claims as claims_lib
 from experiments.rtrl_vs_tbptt import delayed_addition_theory as theory
+from tests import oracles
 
 _SMALL = delayed_addition.Config(
   num_units=6,
@@ -28,7 +29,8 @@ _SMALL = delayed_addition.Config(
 
 @functools.cache
 def _small():
-  return delayed_addition.run(_SMALL)
+  with oracles.float64():
+    return delayed_addition.run(_SMALL)
 
 
 def _results(losses, rises=()):
@@ -159,6 +161,7 @@ class RunTest(parameterized.TestCase):
     chex.assert_tree_all_finite(
       {n: results[n] for n in ("curves", "losses", "shares")}
     )
+    chex.assert_type([results["curves"], results["losses"]], np.float64)
     self.assertEqual(claims_lib.lengths(results, claims_lib.window), [1, 50])
     self.assertEqual(claims_lib.lengths(results, claims_lib.segment), [1])
 
@@ -166,14 +169,15 @@ class RunTest(parameterized.TestCase):
     results = _small()
     of = functools.partial(claims_lib.of, results, "curves")
     # A window over the whole stream is exact; one step is one step.
-    np.testing.assert_allclose(of("window 50"), of("RTRL"), rtol=1e-4)
-    np.testing.assert_allclose(of("window 1"), of("segment 1"), rtol=1e-5)
+    np.testing.assert_allclose(of("window 50"), of("RTRL"), rtol=1e-10)
+    np.testing.assert_allclose(of("window 1"), of("segment 1"), rtol=1e-10)
     # And these two are not the same.
     self.assertGreater(np.abs(of("window 1") - of("RTRL")).max(), 1e-3)
 
   def test_frozen_recurrence_is_a_loop_over_a_readout(self):
     cell = nf.cells.vanilla(num_inputs=2, num_units=_SMALL.num_units)
-    params, train, _ = delayed_addition._draw(_SMALL, cell)
+    with oracles.float64():
+      params, train, _ = delayed_addition._draw(_SMALL, cell)
     d, rate, seed = 1, 1, 2
     kernel = np.asarray(params["cell"][seed], np.float64)
     weights = np.asarray(params["readout"]["weights"][seed], np.float64)
@@ -190,7 +194,7 @@ class RunTest(parameterized.TestCase):
       weights, bias = weights - np.outer(step, state), bias - step
     expected = np.array(losses) + theory.loss_floors()[-1]
     actual = claims_lib.of(_small(), "curves", claims_lib.FROZEN)
-    np.testing.assert_allclose(actual[d, rate, seed], expected, rtol=1e-4)
+    np.testing.assert_allclose(actual[d, rate, seed], expected, rtol=1e-10)
 
   def test_learns_what_a_state_alone_holds(self):
     config = delayed_addition.Config(

@@ -46,7 +46,7 @@ def _episode(num_steps=6):
   key_x, key_y = jax.random.split(jax.random.key(3))
   codes = jax.random.randint(key_x, (num_steps,), 0, 8)
   targets = jax.random.randint(key_y, (num_steps,), 0, 8)
-  return jax.nn.one_hot(codes, 8, dtype=jnp.float32), targets
+  return jax.nn.one_hot(codes, 8), targets
 
 
 def _params(cell):
@@ -96,6 +96,7 @@ class RunTest(parameterized.TestCase):
 
   def test_bits_are_those_of_a_loop(self):
     """Learning rate almost 0: the model is as it was initialised."""
+    self.enterContext(jax.enable_x64(True))
     config = dataclasses.replace(_SMALL, learning_rate=1e-12)
     model = language_model.models(config)["segments", 1]
     stream = streams_lib.Stream(
@@ -114,7 +115,7 @@ class RunTest(parameterized.TestCase):
       if t >= 200:
         chances = np.exp(logits) / np.sum(np.exp(logits))
         total -= math.log2(chances[text[t + 1]])
-    self.assertAlmostEqual(float(found), total / 60, places=4)
+    self.assertAlmostEqual(float(found), total / 60, places=7)
 
   @parameterized.parameters(
     ({"num_steps": 210}, "positive multiple of 40"),
@@ -150,6 +151,10 @@ class RunTest(parameterized.TestCase):
 
 
 class NgramCellTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.enterContext(jax.enable_x64(True))
+
   @parameterized.parameters(1, 2)
   def test_is_a_layer_over_the_last_inputs(self, window):
     cell = _model("ngram", window).cell
@@ -159,7 +164,7 @@ class NgramCellTest(parameterized.TestCase):
     for t, x_t in enumerate(xs):
       state = cell.step(w, state, x_t)
       seen = np.append(padded[t : t + window].ravel(), 1.0)
-      np.testing.assert_allclose(state[1], np.tanh(w @ seen), atol=1e-6)
+      np.testing.assert_allclose(state[1], np.tanh(w @ seen), rtol=1e-10)
 
   def test_one_step_is_the_whole_gradient_of_it_but_not_of_the_rnn(self):
     for method, same in (("ngram", True), ("segments", False)):
@@ -168,7 +173,7 @@ class NgramCellTest(parameterized.TestCase):
       cut = nf.estimators.truncated_bptt(cell, networks.bits)
       one, whole = _gradient(cut, params, 1), _gradient(cut, params, 6)
       difference = np.max(np.abs(one["cell"] - whole["cell"]))
-      self.assertEqual(difference < 1e-5, same)
+      self.assertEqual(difference < 1e-12, same)
 
   def test_sees_no_further_than_the_window_but_the_rnn_does(self):
     """One input changed: how many steps later it is still noticed."""
@@ -190,6 +195,10 @@ class NgramCellTest(parameterized.TestCase):
 
 
 class ModelsTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.enterContext(jax.enable_x64(True))
+
   def test_methods_are_what_they_are_called(self):
     """By their gradients, against the exact one and each other."""
     rnn = _model("rtrl", 0).cell
@@ -206,7 +215,7 @@ class ModelsTest(absltest.TestCase):
 
     exact = jax.tree.map(np.asarray, jax.grad(loss)(params))
     rtrl = _gradient(_model("rtrl", 0).estimator, params, 1)
-    chex.assert_trees_all_close(rtrl, exact, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(rtrl, exact, rtol=1e-10, atol=1e-13)
     segments = _model("segments", 2)
     rolling = _model("rolling", 2)
     self.assertEqual((segments.segment, rolling.segment), (2, 1))
@@ -214,7 +223,7 @@ class ModelsTest(absltest.TestCase):
              (segments, rolling)]  # fmt: skip
     for one, other in (found, (found[0], exact), (found[1], exact)):
       chex.assert_trees_all_close(
-        one["readout"], other["readout"], rtol=1e-4, atol=1e-5
+        one["readout"], other["readout"], rtol=1e-10, atol=1e-13
       )
       self.assertGreater(np.max(np.abs(one["cell"] - other["cell"])), 1e-3)
 
@@ -225,7 +234,8 @@ class ModelsTest(absltest.TestCase):
     chex.assert_trees_all_close(
       _gradient(rolling, params, 1),
       _gradient(_model("segments", 1).estimator, params, 1),
-      rtol=1e-6,
+      rtol=1e-10,
+      atol=1e-13,
     )
 
 

@@ -11,6 +11,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments.rtrl_vs_tbptt import murray, murray_claims
+from tests import oracles
 
 _SMALL = murray.Config(
   num_units=7,
@@ -28,6 +29,12 @@ _SMALL = murray.Config(
 @functools.cache
 def _small():
   return murray.run(_SMALL)
+
+
+@functools.cache
+def _small_float64():
+  with oracles.float64():
+    return murray.run(_SMALL)
 
 
 def _cell():
@@ -98,31 +105,42 @@ class RunTest(parameterized.TestCase):
 
   @parameterized.parameters(("bptt", 0), ("rtrl", 0), ("shifted", 1))
   def test_training_is_that_of_a_loop(self, name, shift):
-    actual = _small()[name]
+    actual = _small_float64()[name]
+    chex.assert_type(actual, np.float64)
     for seed in range(len(actual)):
-      by_hand = _trained_by_hand(seed, actual.shape[1], shift)
-      np.testing.assert_allclose(actual[seed], by_hand, rtol=2e-5)
+      with oracles.float64():
+        by_hand = _trained_by_hand(seed, actual.shape[1], shift)
+      np.testing.assert_allclose(actual[seed], by_hand, rtol=1e-10)
+
+  def test_float32_trains_alike(self):
+    results = _small()
+    for name, shift in (("bptt", 0), ("rtrl", 0), ("shifted", 1)):
+      chex.assert_type(results[name], np.float32)
+      by_hand = _trained_by_hand(0, results[name].shape[1], shift)
+      np.testing.assert_allclose(results[name][0], by_hand, rtol=1e-3)
 
   def test_the_shift_is_seen(self):
     differences = _trained_by_hand(0, 20, 1) / _trained_by_hand(0, 20, 0) - 1
     self.assertGreater(np.abs(differences).max(), 1e-2)
 
   def test_outputs_are_those_of_the_trained_network(self):
-    results = _small()
+    results = _small_float64()
     errors = results["bptt_outputs"] - results["target"]
-    # One update after the last loss that was recorded.
     self.assertEqual(errors[0, 0], 0)
-    np.testing.assert_allclose(
-      0.5 * np.mean(errors**2, axis=1), results["bptt"][:, -1], rtol=0.05
-    )
+    # One update after the last loss that was recorded.
+    num_trials = _SMALL.num_trials + 1
+    with oracles.float64():
+      expected = [_trained_by_hand(i, num_trials, 0)[-1] for i in range(3)]
+    actual = 0.5 * np.mean(errors**2, axis=1)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10)
 
   def test_cell_is_affine(self):
-    cell = _cell()
-    params, h = cell.init(jax.random.key(1)), jnp.linspace(-0.5, 0.5, 7)
-    x = jnp.array([0.3])
+    cell, h, x = _cell(), np.linspace(-0.5, 0.5, 7), np.array([0.3])
+    with oracles.float64():
+      params = cell.init(jax.random.key(1))
+      actual = cell.step(params, jnp.asarray(h), jnp.asarray(x))
     tanh = np.tanh(np.asarray(params) @ np.append(h, x))
-    expected = 0.75 * np.asarray(h) + 0.25 * tanh
-    np.testing.assert_allclose(cell.step(params, h, x), expected, rtol=1e-5)
+    np.testing.assert_allclose(actual, 0.75 * h + 0.25 * tanh, rtol=1e-10)
     np.testing.assert_array_equal(cell.initial_state(), np.float32(0.1))
 
   def test_initial_weights_have_the_published_size(self):

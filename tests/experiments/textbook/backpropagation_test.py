@@ -55,6 +55,10 @@ def _sigmoid(z):
 
 
 class TheoryTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.enterContext(jax.enable_x64(True))
+
   def test_forward_accumulation_of_a_chain(self):
     w, b, x = (0.7, -1.3), (0.2, 0.4), 0.9
     params = tuple(
@@ -69,11 +73,14 @@ class TheoryTest(parameterized.TestCase):
       lambda x: theory.forward_accumulation(params, x, layers)
     )(jnp.array([x]))
     pull = slope_2 * w[1]
-    np.testing.assert_allclose(h, [h_2], rtol=1e-6)
-    np.testing.assert_allclose(first["w"], [[[pull * slope_1 * x]]], rtol=1e-6)
-    np.testing.assert_allclose(first["b"], [[pull * slope_1]], rtol=1e-6)
-    np.testing.assert_allclose(second["w"], [[[slope_2 * h_1]]], rtol=1e-6)
-    np.testing.assert_allclose(second["b"], [[slope_2]], rtol=1e-6)
+    for actual, expected in (
+      (h, [h_2]),
+      (first["w"], [[[pull * slope_1 * x]]]),
+      (first["b"], [[pull * slope_1]]),
+      (second["w"], [[[slope_2 * h_1]]]),
+      (second["b"], [[slope_2]]),
+    ):
+      np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
   def test_batch_gradient_by_loops(self):
     rng = np.random.default_rng(0)
@@ -100,7 +107,7 @@ class TheoryTest(parameterized.TestCase):
       return theory.batch_gradient(*args), unvisited
 
     full, unvisited = gradients(jnp.array(xs), jnp.array(ys))
-    np.testing.assert_allclose(full[0]["w"], expected, rtol=1e-5)
+    np.testing.assert_allclose(full[0]["w"], expected, rtol=1e-12)
     np.testing.assert_array_equal(unvisited[0]["w"], 0)
     np.testing.assert_array_equal(unvisited[1]["w"], full[1]["w"])
 

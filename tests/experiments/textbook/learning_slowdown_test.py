@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import chex
+import jax
 import numpy as np
 from absl.testing import absltest, parameterized
 from jax import numpy as jnp
@@ -75,7 +76,9 @@ class RunTest(parameterized.TestCase):
     a, y = 0.4, 0.7
     expected = -(0.7 * np.log(0.4) + 0.6 * np.log(0.6))
     cost = learning_slowdown.learning_slowdown_calculus._printed_cost
-    np.testing.assert_allclose(cost(a, y), expected, rtol=1e-6)
+    with jax.enable_x64(True):
+      actual = cost(a, y)
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
   def test_leaves_the_precision_as_it_was(self):
     _results()

@@ -145,10 +145,11 @@ class BoundariesTest(parameterized.TestCase):
     self.assertEqual(boundaries.best_line(xs, np.array(ys)), expected)
 
   def test_chosen_is_the_activation_of_the_index(self):
-    z = np.array([-2.0, 0.5], np.float32)
-    for index, activation in enumerate(boundaries.ACTIVATIONS.values()):
-      actual = boundaries._chosen(index)(z)
-      np.testing.assert_allclose(actual, activation(z), rtol=1e-6)
+    z = np.array([-2.0, 0.5])
+    with jax.enable_x64(True):
+      for index, activation in enumerate(boundaries.ACTIVATIONS.values()):
+        actual = boundaries._chosen(index)(z)
+        np.testing.assert_allclose(actual, activation(z), rtol=1e-12)
 
 
 class RunTest(parameterized.TestCase):

@@ -47,13 +47,17 @@ def _failed(results):
 
 
 class TheoryTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.enterContext(jax.enable_x64(True))
+
   def test_target_in_two_spellings(self):
     # At 0 it is 0.25; the other point by a calculator.
-    np.testing.assert_allclose(theory.target(0.0), 0.25, rtol=1e-6)
+    np.testing.assert_allclose(theory.target(0.0), 0.25, rtol=1e-12)
     x = 0.7
     by_hand = 0.2 + 0.4 * x * x + 0.3 * x * np.sin(15 * x)
     by_hand += 0.05 * np.cos(50 * x)
-    np.testing.assert_allclose(theory.target(x), by_hand, rtol=1e-6)
+    np.testing.assert_allclose(theory.target(x), by_hand, rtol=1e-12)
 
   @parameterized.parameters((0.0, 0.1), (0.3, 0.9))
   def test_mean(self, low, high):

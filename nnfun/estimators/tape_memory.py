@@ -1,4 +1,4 @@
-"""The memory of a tape: its entries, and how many of them are alike."""
+"""The memory of a tape: its entries, which are in use, how many are alike."""
 
 from typing import NamedTuple, Protocol
 
@@ -6,18 +6,21 @@ import jax
 from jax import lax
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, loops
 
 
 class Memory(NamedTuple):
-  """A tape, and how many of its newest entries share what entries may share.
+  """A tape: room for F entries, of which the newest `count` are in use.
 
-  They share its value: through them there is a shorter way back, which reads
-  one such matrix and not one an entry. At least `num_alike` do, since an entry
-  that is not like the last before it hides those it may be like.
+  Of these the newest `num_alike` share the value of what entries may share:
+  through them there is a shorter way back, which reads one such matrix and not
+  one an entry. There may be more, since an entry that is not like the last
+  before it hides those it may be like.
   """
 
   entries: base.PyTree  # leaves [F, ...]
+  position: jax.Array | int  # one more than the index of the newest  []
+  count: jax.Array | int  # how many are in use; older ones precede  []
   num_alike: jax.Array | None  # None if entries share nothing  []
 
 
@@ -29,40 +32,61 @@ class SharedFn(Protocol):
     ...
 
 
-def write(
-  memory: Memory,
-  shared_fn: SharedFn | None,
-  new: base.PyTree,
-  start: base.Array | int,
-) -> tuple[Memory, Memory]:
-  """Writes new entries from index `start` on.
+def empty(entry: base.PyTree, num_entries: int, *, shares: bool) -> Memory:
+  """Returns a tape with no entry in use.
 
   Args:
-    memory: the entries so far.
+    entry: arrays, or their shapes, leaves [...].
+    num_entries: F.
+    shares: whether entries may share something.
+
+  Returns:
+    The memory.
+  """
+  entries = jax.tree.map(
+    lambda leaf: jnp.zeros((num_entries, *leaf.shape), leaf.dtype), entry
+  )
+  position, count, num_alike = (jnp.zeros([], jnp.int32) for _ in range(3))
+  return Memory(entries, position, count, num_alike if shares else None)
+
+
+def write(
+  memory: Memory, shared_fn: SharedFn | None, new: base.PyTree
+) -> tuple[Memory, Memory]:
+  """Writes new entries.
+
+  Args:
+    memory: the entries so far; K more have to fit behind them.
     shared_fn: picks what successive ones may have in common; None if nothing.
     new: entries, leaves [K, ...].
-    start: where the first of them goes, at most F - K.
 
   Returns:
     The memory for what is older than the new entries (they lie in its buffers
     already), and the memory to carry on with.
 
   Raises:
-    ValueError: if an entry is not of the shape or the kind there is room for,
-      as where an input is not what the `input_spec` of its cell promised.
+    ValueError: if there is no room for an entry of such a shape or so wide a
+      dtype, as where an input is not what the `input_spec` of its cell says.
   """
 
   def write_leaf(e, n):
     _check_entry(e, n)
-    return lax.dynamic_update_slice_in_dim(e, n.astype(e.dtype), start, 0)
+    return lax.dynamic_update_slice_in_dim(
+      e, n.astype(e.dtype), memory.position, 0
+    )
 
+  num_entries, num_steps = (
+    jax.tree.leaves(tree)[0].shape[0] for tree in (memory.entries, new)
+  )
   entries = jax.tree.map(write_leaf, memory.entries, new)
+  before = memory._replace(entries=entries)
+  after = before._replace(
+    position=memory.position + num_steps, count=memory.count + num_steps
+  )
   if shared_fn is None:
-    memory = Memory(entries, None)
-    return memory, memory
+    return before, after
   room, steps = shared_fn(entries), shared_fn(new)
-  num_entries, num_steps = (len(jax.tree.leaves(s)[0]) for s in (room, steps))
-  joined = _alike(entry_at(room, start - 1), entry_at(steps, 0))
+  joined = _alike(entry_at(room, memory.position - 1), entry_at(steps, 0))
   older_alike = jnp.where(joined, memory.num_alike, 0)
   # At most F, so that an endless stream does not overflow the counter.
   num_alike = jnp.minimum(older_alike + num_steps, num_entries)
@@ -70,7 +94,26 @@ def write(
     later = jax.tree.map(lambda s: s[1:], steps)
     earlier = jax.tree.map(lambda s: s[:-1], steps)
     num_alike = jnp.where(_alike(later, earlier), num_alike, 0)
-  return Memory(entries, older_alike), Memory(entries, num_alike)
+  return (
+    before._replace(num_alike=older_alike),
+    after._replace(num_alike=num_alike),
+  )
+
+
+def forget(memory: Memory, reset: jax.Array) -> Memory:
+  """Returns a tape with no entry in use where a new episode starts.
+
+  Args:
+    memory: the tape.
+    reset: whether one does, a boolean.
+
+  Returns:
+    The tape, to be written from its first place on.
+  """
+  position, count = (
+    jnp.where(reset, 0, n) for n in (memory.position, memory.count)
+  )
+  return memory._replace(position=position, count=count)
 
 
 def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
@@ -88,33 +131,13 @@ def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
   )
 
 
-def check_room(memory: Memory | None, num_entries: int, name: str) -> None:
-  """Checks that a tape has the room which its user was made for.
-
-  Args:
-    memory: the tape, or None.
-    num_entries: F.
-    name: the argument which decided on F.
-
-  Raises:
-    ValueError: if the tape comes from an estimator made with another F.
-  """
-  leaves = [] if memory is None else jax.tree.leaves(memory.entries)
-  room = leaves[0].shape[0] if leaves else 1
-  if room != num_entries:
-    raise ValueError(
-      f"expected a state made by an estimator of the same {name}, with room "
-      f"for {num_entries} steps, got room for {room}"
-    )
-
-
 def _check_entry(room, new):
   """Checks the leaves of a tape [F, ...] and of new entries [K, ...]."""
-  inexact = jnp.issubdtype(room.dtype, jnp.inexact)
-  kept = inexact or not jnp.issubdtype(new.dtype, jnp.inexact)
-  if room.shape[1:] != new.shape[1:] or not kept:
+  keeps = jnp.promote_types(room.dtype, new.dtype) == room.dtype
+  if room.shape[1:] != new.shape[1:] or not keeps:
     raise ValueError(
-      "expected states and inputs as the cell declares them, "
+      "expected states and inputs as the cell declares them (its input_spec, "
+      "whose dtype must not be narrower than that of the inputs), "
       f"{room.dtype}{list(room.shape[1:])}, got "
       f"{new.dtype}{list(new.shape[1:])}"
     )
@@ -150,4 +173,4 @@ def _equal_in_batch(axis_size, in_batched, *leaves):
     leaf if batched else leaf[None]
     for leaf, batched in zip(leaves, in_batched, strict=True)
   ]
-  return _equal(*leaves), False
+  return _equal(*loops.vary(leaves, *leaves)), False
