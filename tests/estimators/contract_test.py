@@ -10,8 +10,10 @@ import jax
 import numpy as np
 import optax
 from absl.testing import absltest, parameterized
+from jax import flatten_util
 from jax import numpy as jnp
 from orbax import checkpoint
+from scipy import stats
 
 import nnfun as nf
 from tests import oracles
@@ -102,6 +104,55 @@ class ExactnessTest(parameterized.TestCase):
     )(params, jax.random.key(0), xs, ys)
     chex.assert_type(jax.tree.leaves(estimate.grads), jnp.float32)
     oracles.assert_same_gradient(estimate.grads, grads)
+
+
+class OtherEstimatesTest(parameterized.TestCase):
+  """Those which are the gradient only on average, or something else."""
+
+  @parameterized.named_parameters((name, name) for name in tables.BIASED)
+  def test_biased_ones_are_what_their_oracle_says(self, name):
+    make, oracle = tables.BIASED[name]
+    with oracles.float64():
+      cell = oracles.CELLS["gru"]()
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      xs, ys = oracles.make_episode(6)
+      estimator = make(cell, loss_fn)
+      state = estimator.init(params, jax.random.key(0))
+      update = jax.jit(estimator.update)
+      for t, expected in enumerate(oracle(cell, loss_fn, params, xs, ys)):
+        state, estimate = update(params, state, xs[t : t + 1], ys[t : t + 1])
+        oracles.assert_same_gradient(estimate.grads, expected)
+
+  def _largest_deviation(self, make):
+    """max over parameters of abs(mean - exact) / standard error."""
+    with oracles.float64():
+      cell = oracles.CELLS["vanilla"]()
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      xs, ys = oracles.make_episode(4)
+      _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+
+      def one(key):
+        grads = nf.training.episode_gradient(
+          make(cell, loss_fn), params, key, xs, ys, segment=1
+        ).grads
+        return flatten_util.ravel_pytree(grads)[0]
+
+      keys = jax.random.split(jax.random.key(0), 10_000)
+      samples = jax.jit(jax.vmap(one))(keys)
+      error = samples.mean(0) - flatten_util.ravel_pytree(exact)[0]
+      deviations = jnp.abs(error) / (samples.std(0, ddof=1) / 100)
+      return float(deviations.max()), deviations.size
+
+  @parameterized.named_parameters((name, name) for name in tables.UNBIASED)
+  def test_unbiased_ones_are_right_on_average(self, name):
+    """One statistic; by chance it fails once in a million."""
+    deviation, size = self._largest_deviation(tables.UNBIASED[name])
+    self.assertLess(deviation, stats.norm.isf(1e-6 / 2 / size))
+
+  def test_a_bias_of_a_twentieth_is_seen(self):
+    unfair = functools.partial(tables.coin, probability=0.525)
+    deviation, size = self._largest_deviation(unfair)
+    self.assertGreater(deviation, stats.norm.isf(1e-6 / 2 / size))
 
 
 class InterfaceTest(parameterized.TestCase):
