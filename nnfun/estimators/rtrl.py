@@ -132,9 +132,9 @@ def dense_influence(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
     goes_on, count = None, num_steps
     if resets is not None:
       goes_on = ~jnp.any(resets)
-      count -= jnp.max(
-        jnp.where(resets, jnp.arange(num_steps, dtype=jnp.int32), 0)
-      )
+      if num_steps > 1:
+        indices = jnp.arange(num_steps, dtype=jnp.int32)
+        count -= jnp.max(jnp.where(resets, indices, 0))
     new = tape_memory.Memory(entries, num_steps, count, None)
 
     if flush_every == 1:
