@@ -60,7 +60,7 @@ def episode_gradient(
   )
   start = estimator.init(params, key), zeros
   (_, total), losses = scan_segments(
-    body, start, (xs, ys, resets), segment=segment
+    body, start, _sequences(xs, ys, resets), segment=segment
   )
   grads = jax.tree.map(lambda t, p: t.astype(p.dtype), total, params)
   return base.Estimate(jnp.sum(losses), grads)
@@ -239,7 +239,7 @@ def train_stream(
     )
     return StreamState(params, optimizer_state, estimator_state), estimate.loss
 
-  return scan_segments(body, state, (xs, ys, resets), segment=segment)
+  return scan_segments(body, state, _sequences(xs, ys, resets), segment=segment)
 
 
 class EpisodesState(NamedTuple):
@@ -367,6 +367,11 @@ def train_episodes(
     return state, loss
 
   return loops.scan(body, state, length=num_episodes)
+
+
+def _sequences(xs, ys, resets):
+  """Without resets an estimator is called as one that knows of none."""
+  return (xs, ys) if resets is None else (xs, ys, resets)
 
 
 def _mean(estimates: base.Estimate, scale: float) -> base.Estimate:
