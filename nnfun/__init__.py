@@ -4,7 +4,6 @@ from nnfun import activations as activations
 from nnfun import base as base
 from nnfun import calibration as calibration
 from nnfun import cells as cells
-from nnfun import constructions as constructions
 from nnfun import data as data
 from nnfun import depth as depth
 from nnfun import diagnostics as diagnostics

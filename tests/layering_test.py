@@ -21,7 +21,6 @@ _LAYERS = (
   (
     "nnfun.mlp",
     "nnfun.cells",
-    "nnfun.constructions",
     "nnfun.tasks",
     "nnfun.estimators",
     "nnfun.calibration",

@@ -9,7 +9,7 @@ from jax import numpy as jnp
 
 from experiments import study
 from experiments.textbook import approximation_networks as networks
-from nnfun import constructions
+from experiments.textbook import constructions
 
 _TELGARSKY = "Telgarsky, Benefits of depth in neural networks, 2016, "
 _YAROTSKY = (

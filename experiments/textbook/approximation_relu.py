@@ -11,7 +11,7 @@ import nnfun as nf
 from experiments import progress
 from experiments.textbook import approximation_networks as networks
 from experiments.textbook import approximation_theory as theory
-from nnfun import constructions
+from experiments.textbook import constructions
 
 # name -> the function and a modulus of continuity.
 FUNCTIONS = {

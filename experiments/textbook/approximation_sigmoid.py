@@ -10,7 +10,7 @@ from jax import numpy as jnp
 from experiments import progress
 from experiments.textbook import approximation_networks as networks
 from experiments.textbook import approximation_theory as theory
-from nnfun import constructions
+from experiments.textbook import constructions
 
 STEP, BUMP = 0.4, (0.3, 0.7)  # s; s_1 and s_2
 TOWER = np.array([[1.0, 2.0], [-2.0, 0.0], [0.0, 1.5], [-1.0, 1.0]])

@@ -12,7 +12,7 @@ import nnfun as nf
 from experiments import study
 from experiments.textbook import approximation_networks as networks
 from experiments.textbook import approximation_theory as theory
-from nnfun import constructions
+from experiments.textbook import constructions
 
 _KENT = "Kent, Introduction to deep learning, universal approximators"
 

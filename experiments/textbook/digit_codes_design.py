@@ -9,7 +9,7 @@ from jax import numpy as jnp
 from scipy import special
 
 import nnfun as nf
-from nnfun import constructions
+from experiments.textbook import constructions
 
 RIGHT, WRONG = 0.99, 0.01  # What the outputs of the third layer reach.
 # The example of problem set 5: its input for the digit 9, and its results.

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import progress
-from nnfun import constructions
+from experiments.textbook import constructions
 
 # Sizes of the layers after the hidden one.
 NETWORKS = {"one_hot": (10,), "bits": (4,), "deep": (10, 4)}

@@ -16,28 +16,6 @@ def diagonal_rtrl(
 ) -> base.GradientEstimator:
   """Carries one row of influence for each unit: exact, at O(P) a step.
 
-  Args:
-    cell: a `DiagonalCell` (lru, elstm, indrnn).
-    loss_fn: the loss of one step.
-    precision: of products, see `rtrl`.
-
-  Returns:
-    The estimator.
-
-  Raises:
-    ValueError: if the cell is of another kind.
-
-  References:
-    Irie, Gopalakrishnan, Schmidhuber, Exploring the promise and limits of
-    real-time recurrent learning, 2024, https://arxiv.org/abs/2305.19044
-  """
-  influence = diagonal_influence(cell)
-  return segment.from_influence(cell, loss_fn, influence, precision=precision)
-
-
-def diagonal_influence(cell: base.DiagonalCell) -> base.Influence:
-  """Carries d u[i] / d theta[i], which is all of J for a diagonal recurrence.
-
     E_t[i] = (d u_t[i] / d u_tm1[i]) E_tm1[i] + d u_t[i] / d theta[i]
 
   with D numbers of state for each of N units: D times the memory of the
@@ -45,11 +23,12 @@ def diagonal_influence(cell: base.DiagonalCell) -> base.Influence:
   entries of J are zero.
 
   Args:
-    cell: a `DiagonalCell`.
+    cell: a `DiagonalCell` (lru, elstm, indrnn).
+    loss_fn: the loss of one step.
+    precision: of products, see `rtrl`.
 
   Returns:
-    The influence: arrays [N, D, ...], one for each leaf of the units'
-    parameters.
+    The estimator.
 
   Raises:
     ValueError: if the cell is of another kind.
@@ -65,6 +44,12 @@ def diagonal_influence(cell: base.DiagonalCell) -> base.Influence:
       f"(lru, elstm, indrnn), got a {type(cell).__name__}; its recurrence is "
       "dense, or not known to be diagonal: use rtrl"
     )
+  influence = _diagonal_influence(cell)
+  return segment.from_influence(cell, loss_fn, influence, precision=precision)
+
+
+def _diagonal_influence(cell):
+  """Carries d u[i] / d theta[i], arrays [N, D, ...] for the units' leaves."""
 
   def init(params, key):
     del key

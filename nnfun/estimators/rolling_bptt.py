@@ -41,7 +41,7 @@ def rolling_bptt(
     https://doi.org/10.1162/neco.1990.2.4.490 (BPTT(h))
   """
   base.check_count("window", window)
-  influence = window_influence(cell, window=window)
+  influence = _window_influence(cell, window)
   init, update_one = segment.parts(cell, loss_fn, influence)
 
   def update(params, state, xs, ys, resets):
@@ -60,20 +60,14 @@ def rolling_bptt(
   return segment.estimator(init, update, precision=precision)
 
 
-def window_influence(cell: base.Cell, *, window: int) -> base.Influence:
+def _window_influence(cell, window):
   """Carries the steps themselves and forgets what is older than the window.
 
     J_t ~ sum_{u = t - window + 2}^{t} Phi_{t:u} I_u,
 
-  so that with the step after it a loss is credited to `window` steps.
-
-  Args:
-    cell: any cell.
-    window: how many steps, 1 or more.
-
-  Returns:
-    The influence; segments must have one step each. It is a tape with room for
-    `window` entries, the one being written among them, used round and round.
+  so that with the step after it a loss is credited to `window` steps. It is a
+  tape with room for `window` entries, the one being written among them, used
+  round and round. Segments must have one step each.
   """
 
   def init(params, key):
@@ -81,9 +75,6 @@ def window_influence(cell: base.Cell, *, window: int) -> base.Influence:
     return tape_general.blank(cell, params, window)
 
   def advance(params, memory, state_0, xs, resets):
-    num_steps = jax.tree.leaves(xs)[0].shape[0]
-    if num_steps != 1:
-      raise ValueError(f"expected a segment of 1 step, got {num_steps} steps")
     tape = tape_general.for_cell(cell, params, state_0, xs, stored=True)
     if resets is not None:
       memory = tape_memory.forget(memory, resets[0])

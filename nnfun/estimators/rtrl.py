@@ -36,16 +36,33 @@ def rtrl(
   Segments of one step give RTRL, a gradient at every step; segments of K steps
   the block method of Schmidhuber and of Williams and Zipser, O(n^3) a step at
   K ~ n, with a gradient every K steps. `flush_every` > 1 gives lazy RTRL: a
-  gradient at every step and O(n^3) a step, the same numbers up to rounding.
-  See `dense_influence` for the costs.
+  gradient at every step and O(n^3) a step, the same numbers up to rounding,
+  also when the parameters change at every step, for each entry of the tape is
+  linearised at the parameters of its own step.
+
+  With S states, P = R Z parameters of an affine cell and F = `flush_every`, a
+  step of the textbook recursion (F = 1) costs 2 S^2 P flops, S ~ n, P ~ n^2:
+  O(n^4). The lazy one costs 2 S^2 P / F for the product, 2 S P for reading J
+  and 2 S P for the tape's share of J (each a pass over J), and F S^2 for the
+  tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so F
+  steps in shorter segments never pay for it. Where a unit has one
+  pre-activation, steps often have d a_t / d s_tm1 in common (those of a vanilla
+  cell under one W do): the way back through them reads one matrix, which stays
+  in cache, where others read one each. A reset makes J zero again: it is not
+  read, and what is on the tape is not used.
+
+  The state takes S P + F times an entry of `tape_general.blank`. While J is
+  multiplied by F steps, or by a segment of K >= F, twice S P more and for an
+  `AffineCell` F S (S + R) or K S (S + R), or F S R or K S R if R <= S.
 
   Args:
-    cell: any cell.
+    cell: any cell; an `AffineCell` gains most from F > 1.
     loss_fn: the loss of one step.
-    flush_every: how many steps the product of n x n and n x P matrices is put
-      off. 1 is the textbook; about n / 2 is fastest on a CPU for an
-      `AffineCell`. A cell which is neither affine nor has an `input_spec` gains
-      nothing, and 1 is taken.
+    flush_every: F, how many steps the product of n x n and n x P matrices is
+      put off at most. 1 is the textbook; about n / 2 is fastest on a CPU for an
+      `AffineCell`. For a cell which is neither affine nor has an `input_spec`
+      putting off saves nothing (its tape would hold an I_u of the size of J for
+      each step), and 1 is taken.
     precision: of every product, those of cell and loss included: a value of
       `jax.default_matmul_precision`, or None for what is set there. "highest"
       makes exact mean exact to the rounding of the dtype on every platform.
@@ -63,44 +80,6 @@ def rtrl(
   References:
     Williams, Zipser, A learning algorithm for continually running fully
     recurrent neural networks, 1989, https://doi.org/10.1162/neco.1989.1.2.270
-  """
-  influence = dense_influence(cell, flush_every=flush_every)
-  return segment.from_influence(cell, loss_fn, influence, precision=precision)
-
-
-def dense_influence(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
-  """Carries d state / d params as a dense matrix.
-
-  With S states, P = R Z parameters of an affine cell and F = `flush_every`, a
-  step of the textbook recursion (F = 1) costs 2 S^2 P flops, S ~ n, P ~ n^2:
-  O(n^4). The lazy one costs 2 S^2 P / F for the product, 2 S P for reading J
-  and 2 S P for the tape's share of J (each a pass over J), and F S^2 for the
-  tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so F
-  steps in shorter segments never pay for it. The numbers are the same up to
-  rounding, also when the parameters change at every step, for each entry is
-  linearised at the parameters of its own step. Where a unit has one
-  pre-activation, steps often have d a_t / d s_tm1 in common (those of a vanilla
-  cell under one W do): the way back through them reads one matrix, which stays
-  in cache, where others read one each. A reset makes J zero again: it is not
-  read, and what is on the tape is not used.
-
-  Args:
-    cell: any cell. An `AffineCell` gains most. For a cell without `input_spec`
-      putting off saves nothing (its tape would hold an I_u of the size of J
-      for each step), and F is taken as 1.
-    flush_every: F, how many steps are put off at most.
-
-  Returns:
-    The influence; memory S P + F times an entry of `tape_general.blank`. While
-    J is multiplied by F steps, or by a segment of K >= F, twice S P more and
-    for an `AffineCell` F S (S + R) or K S (S + R), or F S R or K S R if R <= S.
-
-  Raises:
-    ValueError: if `flush_every` is not a positive integer.
-
-  References:
-    Williams, Zipser, A learning algorithm for continually running fully
-    recurrent neural networks, 1989, https://doi.org/10.1162/neco.1989.1.2.270
     Schmidhuber, A fixed size storage O(n^3) time complexity learning algorithm
     for fully recurrent continually running networks, 1992,
     https://doi.org/10.1162/neco.1992.4.2.243 (the product once a block, for
@@ -109,6 +88,12 @@ def dense_influence(cell: base.Cell, *, flush_every: int = 1) -> base.Influence:
   base.check_count("flush_every", flush_every)
   if not isinstance(cell, base.AffineCell) and cell.input_spec is None:
     flush_every = 1
+  influence = _dense_influence(cell, flush_every)
+  return segment.from_influence(cell, loss_fn, influence, precision=precision)
+
+
+def _dense_influence(cell, flush_every):
+  """Carries d state / d params as a dense matrix."""
 
   def init(params, key):
     del key

@@ -30,13 +30,12 @@ def truncated_bptt(
     of recurrent network trajectories, 1990,
     https://doi.org/10.1162/neco.1990.2.4.490
   """
-  return segment.from_influence(
-    cell, loss_fn, no_influence(), precision=precision
-  )
+  influence = _no_influence()
+  return segment.from_influence(cell, loss_fn, influence, precision=precision)
 
 
-def no_influence() -> base.Influence:
-  """Returns the influence that is zero: a first state is a constant."""
+def _no_influence():
+  """The influence that is zero: a first state is a constant."""
 
   def init(params, key):
     del params, key

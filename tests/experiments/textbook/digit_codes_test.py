@@ -12,12 +12,12 @@ from scipy import special
 
 import nnfun as nf
 from experiments.textbook import (
+  constructions,
   digit_codes,
   digit_codes_claims,
   digit_codes_design,
   digit_codes_training,
 )
-from nnfun import constructions
 
 # One batch of all images: then the order in which they come does not matter.
 _CONFIG = digit_codes.Config(

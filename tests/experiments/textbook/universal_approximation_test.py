@@ -12,10 +12,10 @@ from scipy import integrate, special
 from experiments.textbook import (
   approximation_relu,
   approximation_sigmoid,
+  constructions,
   universal_approximation,
 )
 from experiments.textbook import approximation_theory as theory
-from nnfun import constructions
 
 _CONFIG = universal_approximation.Config(
   weights=(10.0, 1000.0),

@@ -3,7 +3,7 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from nnfun import constructions
+from experiments.textbook import constructions
 
 _ORDERS = (constructions.ZERO_FIRST, constructions.ZERO_LAST)
 

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from experiments.textbook.constructions import layers, towers
 from nnfun import base
-from nnfun.constructions import layers, towers
 
 
 def step(

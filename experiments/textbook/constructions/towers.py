@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from experiments.textbook.constructions import layers
 from nnfun import base
-from nnfun.constructions import layers
 
 _NUM_NODES = 8  # of the quadrature of a mean, along each axis
 

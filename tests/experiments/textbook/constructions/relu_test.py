@@ -5,8 +5,9 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from jax import numpy as jnp
 
+from experiments.textbook import constructions
 from nnfun import activations as act
-from nnfun import constructions, mlp
+from nnfun import mlp
 
 
 def _by_hand(params, xs, *, relu_output=False):

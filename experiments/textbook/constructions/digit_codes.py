@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jax import numpy as jnp
 
+from experiments.textbook.constructions import layers
 from nnfun import base
-from nnfun.constructions import layers
 
 ZERO_FIRST = tuple(range(10))  # digit of each unit
 ZERO_LAST = (*range(1, 10), 0)

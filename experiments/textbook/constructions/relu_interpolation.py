@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from experiments.textbook.constructions import layers, relu_pieces
 from nnfun import base
-from nnfun.constructions import layers, relu_pieces
 
 _MAX_POINTS = 2**22  # of the grid of a certificate
 

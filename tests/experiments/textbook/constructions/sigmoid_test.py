@@ -6,8 +6,9 @@ from absl.testing import absltest, parameterized
 from jax import numpy as jnp
 from scipy import special
 
+from experiments.textbook import constructions
 from nnfun import activations as act
-from nnfun import constructions, mlp
+from nnfun import mlp
 
 
 def _by_hand(params, x, num_sigmoids):

@@ -6,8 +6,8 @@ has 2^(k-1) teeth: every layer doubles what a wide layer has to add one by one.
 
 import jax
 
+from experiments.textbook.constructions import layers
 from nnfun import base
-from nnfun.constructions import layers
 
 
 def sawtooth(num_folds: int) -> base.Params:
