@@ -120,7 +120,7 @@ class MnistTest(_FolderTest):
     pixels, labels = data.mnist(self.folder, "test")
     chex.assert_type([pixels, labels], [np.float32, np.int32])
     expected = self.arrays["t10k-images-idx3-ubyte"].reshape(3, 784) / 255
-    np.testing.assert_allclose(pixels, expected, rtol=1e-7)
+    np.testing.assert_allclose(pixels, expected, rtol=1e-6)
     np.testing.assert_array_equal(labels, [7, 0, 9])
 
   def test_a_plain_file_goes_before_a_packed_one(self):

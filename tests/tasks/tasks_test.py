@@ -27,8 +27,8 @@ class DelayedAdditionTest(parameterized.TestCase):
     for t in range(40):
       a = coins[t - first] if t >= first else 0.0
       b = coins[t - second] if t >= second else 0.0
-      np.testing.assert_allclose(y[t, 0], 0.5 + 0.5 * a - 0.25 * b)
-      np.testing.assert_allclose(y[t, 1], 1 - y[t, 0])
+      np.testing.assert_allclose(y[t, 0], 0.5 + 0.5 * a - 0.25 * b, rtol=1e-6)
+      np.testing.assert_allclose(y[t, 1], 1 - y[t, 0], rtol=1e-6)
 
   def test_errors(self):
     with self.assertRaisesRegex(ValueError, "delays >= 0.*-1"):
@@ -117,7 +117,7 @@ class InfluenceBalancingTest(absltest.TestCase):
   def test_step(self):
     cell = nf.tasks.influence_balancing_cell(num_units=3, num_positive=1)
     state = cell.step(jnp.float32(2.0), cell.initial_state(), jnp.zeros(0))
-    np.testing.assert_allclose(state, [1 + 2, 1 - 2, 0.5 - 2])
+    np.testing.assert_allclose(state, [1 + 2, 1 - 2, 0.5 - 2], rtol=1e-6)
     self.assertEqual(float(cell.init(jax.random.key(0))), 0.5)
     episode = nf.tasks.influence_balancing(num_steps=4).sample(
       jax.random.key(0)
