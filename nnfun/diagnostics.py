@@ -154,7 +154,7 @@ def check_cell(
     x_t: an input.
 
   Raises:
-    ValueError: if the two differ by more than rounding.
+    ValueError: if the two differ by more than rounding, or are NaN.
   """
   actual = base.step(cell, params, state_tm1, x_t)
   if isinstance(cell, base.AffineCell):
@@ -169,9 +169,11 @@ def check_cell(
     promise = "unit_step of each unit"
   else:
     return
-  pairs = zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
-  error = max(float(jnp.max(jnp.abs(a - e))) for a, e in pairs)
-  if not error < 1e-4:
-    raise ValueError(
-      f"expected step to be {promise}, got values that differ by {error:.3g}"
-    )
+  for a, e in zip(*map(jax.tree.leaves, (actual, expected)), strict=True):
+    e = jnp.asarray(e, a.dtype)
+    error = jnp.max(jnp.abs(a - e)) / jnp.maximum(1, jnp.max(jnp.abs(e)))
+    # Half of the digits; the negation catches NaN.
+    if not error <= jnp.finfo(a.dtype).eps ** 0.5:
+      raise ValueError(
+        f"expected step to be {promise}, got values that differ by {error:.3g}"
+      )

@@ -61,6 +61,11 @@ FLAX = {
 }
 
 
+def _nan_in_the_last_leaf(a, state):
+  state = oracles.CELLS["lstm"]().activate(a, state)
+  return state._replace(h=jnp.nan * state.h)
+
+
 class FlaxTest(parameterized.TestCase):
   @parameterized.named_parameters((k, *v) for k, v in FLAX.items())
   def test_equals_flax_with_mapped_parameters(self, make, module, mapping):
@@ -247,18 +252,22 @@ class RecordTest(parameterized.TestCase):
       )
       self.assertTrue(np.any(a > 0))
 
-  @parameterized.parameters("vanilla", "gru", "lstm", "lru", "elstm", "stack")
-  def test_check_cell_accepts_what_keeps_its_promise(self, name):
+  @parameterized.product(
+    name=["vanilla", "gru", "lstm", "lru", "elstm", "stack"],
+    dtype=[jnp.float32, jnp.bfloat16],
+  )
+  def test_check_cell_accepts_what_keeps_its_promise(self, name, dtype):
     cell = oracles.CELLS[name]()
-    params = oracles.make_params(cell)["cell"]
-    x = oracles.make_episode(1)[0][0]
-    state = cell.step(params, cell.initial_state(), x)
+    params = oracles.make_params(cell, dtype=dtype)["cell"]
+    x = oracles.make_episode(1, dtype=dtype)[0][0]
+    state = nf.base.step(cell, params, nf.base.initial_state(cell, params), x)
     nf.diagnostics.check_cell(cell, params, state, x)
 
   def test_check_cell_finds_what_does_not(self):
     x = oracles.make_episode(1)[0][0]
     for name, change, message in (
       ("vanilla", dict(activate=lambda a, h: a), "activate"),
+      ("lstm", dict(activate=_nan_in_the_last_leaf), "activate.*nan"),
       ("lru", dict(unit_step=lambda theta, u, x: 0.5 * u), "unit_step"),
     ):
       cell = oracles.CELLS[name]()
