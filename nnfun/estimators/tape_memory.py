@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 import jax
 from jax import lax
 from jax import numpy as jnp
+from jax.sharding import AxisType
 
 from nnfun import base, loops
 
@@ -126,9 +127,16 @@ def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
   Returns:
     Leaves [...].
   """
-  return jax.tree.map(
-    lambda leaf: lax.dynamic_index_in_dim(leaf, u, keepdims=False), entries
-  )
+  explicit = AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types
+
+  def pick(leaf):
+    if explicit:
+      # Where each example of a batch has a u of its own, JAX (to 0.12) finds no
+      # sharding for a leaf which they share: make it theirs, at no cost.
+      leaf = jnp.where(u == 0, leaf, leaf)
+    return lax.dynamic_index_in_dim(leaf, u, keepdims=False)
+
+  return jax.tree.map(pick, entries)
 
 
 def _check_entry(room, new):

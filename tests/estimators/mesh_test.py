@@ -186,13 +186,9 @@ class MeshTest(parameterized.TestCase):
         self.assertEqual(actual.loss.sharding.spec, P("data"))
       _same(actual, expected)
 
-  @parameterized.parameters((1, True), (2, False))
+  @parameterized.parameters((1, True), (2, True), (2, False))
   def test_training_on_an_explicit_mesh(self, flush_every, own_resets):
-    """A parameter is a scalar. Resets are each example's own, or shared.
-
-    Not both its own and lazy: entries at an index for each example would be
-    gathered, for which JAX (to 0.12) does not find the sharding.
-    """
+    """A parameter is a scalar. Resets are each example's own, or shared."""
     mesh = _mesh(AxisType.Explicit)
     with oracles.float64():
       cell, _, params, _ = tables.make("lazy_rtrl", "vanilla")

@@ -17,12 +17,8 @@ from tests import oracles
 NUM_STEPS = 12  # Of an episode; a rolling window as long is exact.
 
 
-def _lazy(cell, loss_fn):
-  return nf.estimators.rtrl(cell, loss_fn, flush_every=5)
-
-
-def _rolling(cell, loss_fn, window=NUM_STEPS):
-  return nf.estimators.rolling_bptt(cell, loss_fn, window=window)
+_lazy = functools.partial(nf.estimators.rtrl, flush_every=5)
+_rolling = functools.partial(nf.estimators.rolling_bptt, window=NUM_STEPS)
 
 
 def coin(cell, loss_fn, probability=0.5):
@@ -83,9 +79,10 @@ CASES = [
 ]
 
 
-def make(name, cell_name, *, seed=0, dtype=None):
+def make(name, cell_name, *, seed=0, dtype=None, **settings):
   """Returns a cell, its loss, parameters and the estimator."""
   cell = oracles.CELLS[cell_name]()
   loss_fn = oracles.make_loss(cell)
   params = oracles.make_params(cell, seed, dtype or jnp.result_type(float))
-  return cell, loss_fn, params, INTERFACE[name][0](cell, loss_fn)
+  estimator = INTERFACE[name][0](cell, loss_fn, **settings)
+  return cell, loss_fn, params, estimator
