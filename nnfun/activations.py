@@ -14,7 +14,7 @@ import jax
 import optax
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, numerics
 
 
 class Activation(NamedTuple):
@@ -257,7 +257,7 @@ def hard_max(x: base.Array) -> base.Array:
   [0.  0.5 0.5]
   """
   x = _vector(x)
-  is_max = (x == jnp.max(x)).astype(jnp.promote_types(x.dtype, jnp.float32))
+  is_max = numerics.widen((x == jnp.max(x)).astype(x.dtype))
   return (is_max / jnp.sum(is_max)).astype(x.dtype)
 
 

@@ -24,7 +24,7 @@ class InitFn(Protocol):
   """Draws the parameters of a cell."""
 
   def __call__(self, key: Array) -> Params:
-    """Returns the parameters; their dtype is the dtype of everything else."""
+    """Returns the parameters; states and influences take their dtype."""
     ...
 
 
@@ -101,9 +101,10 @@ class Cell(NamedTuple):
   """A recurrent network seen from outside: s_t = step(params, s_tm1, x_t).
 
   `output` is what a cell stacked on this one reads. `input_spec` is a pytree of
-  `jax.ShapeDtypeStruct` like x_t; a method which has to remember inputs (a
-  window, a tape) needs it to allocate room, or else remembers Jacobians. Inputs
-  keep their own dtype, one for a whole stream, and a spec must not be narrower.
+  `jax.ShapeDtypeStruct` like x_t; a method which has to remember inputs needs
+  it to allocate room: without it rolling BPTT remembers Jacobians, and RTRL is
+  the textbook's. Inputs keep their own dtype, one for a whole stream; a spec in
+  which they would be rounded is refused.
   """
 
   init: InitFn
@@ -215,9 +216,9 @@ class EstimatorUpdateFn(Protocol):
   ) -> tuple[PyTree, Estimate]:
     """Returns the state after the segment and the segment's estimate.
 
-    The loss is summed over the segment, in float32 or wider. Its gradient is
-    exact inside the segment; estimators differ in what they know of the time
-    before. In `jax.shard_map` it is that of the device's own data.
+    The loss is summed over the segment, in float32 or wider. Estimators differ
+    in what their gradient knows of the time before a step. In `jax.shard_map`
+    it is that of the device's own data.
 
     Args:
       params: the parameters during this segment.
@@ -261,7 +262,7 @@ class InfluenceAdvanceFn(Protocol):
     self,
     params: Params,
     influence: PyTree,
-    state_0: State,
+    states: State,
     xs: PyTree,
     resets: Array | None,
   ) -> tuple[PyTree, PullFn]:
@@ -269,8 +270,9 @@ class InfluenceAdvanceFn(Protocol):
 
     Args:
       params: the parameters of the cell during the segment.
-      influence: J_0, carrying d state_0 / d params.
-      state_0: the state at the segment's start.
+      influence: J_0, carrying d s_0 / d params.
+      states: those from which the steps start, s_0 ... s_{K-1} or the initial
+        state where one resets, leaves [K, ...].
       xs: the inputs of the segment, leaves [K, ...].
       resets: whether a step starts from the initial state [K], or None.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 from jax import numpy as jnp
 
-from nnfun import activations, base
+from nnfun import activations, base, numerics
 
 
 class Reliability(NamedTuple):
@@ -53,8 +53,7 @@ def reliability(
       f"expected is_correct of the shape {list(confidences.shape)} of the "
       f"confidences, got {list(is_correct.shape)}"
     )
-  if num_bins < 1:
-    raise ValueError(f"expected num_bins >= 1, got {num_bins}")
+  base.check_count("num_bins", num_bins)
   dtype = jnp.promote_types(confidences.dtype, jnp.float32)
   edges = jnp.arange(1, num_bins, dtype=dtype) / num_bins
   bins = jnp.searchsorted(edges, confidences.astype(dtype))
@@ -154,7 +153,7 @@ def fit_inverse_temperature(
       "expected logits [N, C] and labels [N], integers, N >= 1, got "
       f"{list(logits.shape)} and {list(labels.shape)} {labels.dtype}"
     )
-  logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+  logits = numerics.widen(logits)
   is_label = labels[:, None] == jnp.arange(logits.shape[1])[None]
   of_label = jnp.sum(logits, axis=1, keepdims=True, where=is_label)
   counts = jnp.any(is_label, axis=1, keepdims=True)

@@ -169,6 +169,12 @@ def check_cell(
     promise = "unit_step of each unit"
   else:
     return
+  shapes = [jax.tree.map(jnp.shape, tree) for tree in (actual, expected)]
+  if shapes[0] != shapes[1]:
+    raise ValueError(
+      f"expected step to be {promise}, got states with shapes {shapes[0]} and "
+      f"{shapes[1]}"
+    )
   for a, e in zip(*map(jax.tree.leaves, (actual, expected)), strict=True):
     e = jnp.asarray(e, a.dtype)
     error = jnp.max(jnp.abs(a - e)) / jnp.maximum(1, jnp.max(jnp.abs(e)))

@@ -147,8 +147,9 @@ def forward_only(tree: base.PyTree) -> base.PyTree:
 def _no_transpose(cotangent, x):
   raise ValueError(
     "expected a forward derivative (jax.jvp, jax.jacfwd) of gradients that go "
-    "back through a tape of steps: lazy RTRL and rolling BPTT have no reverse "
-    "ones; rtrl(flush_every=1) and truncated_bptt have both"
+    "back through a tape of steps: lazy RTRL, rolling BPTT and any RTRL with "
+    "resets have no reverse ones; rtrl(flush_every=1) without resets and "
+    "truncated_bptt have both"
   )
 
 

@@ -162,7 +162,7 @@ def softmax_cross_entropy_with_integer_labels(
     )
   y = y.astype(int)  # N may be beyond the dtype of the label
   is_class = (0 <= y) & (y < z.size)
-  log_p = jax.nn.log_softmax(_wide(z))[jnp.where(is_class, y, 0)]
+  log_p = jax.nn.log_softmax(numerics.widen(z))[jnp.where(is_class, y, 0)]
   return jnp.where(is_class, -log_p, jnp.nan).astype(z.dtype)
 
 
@@ -181,12 +181,8 @@ def _pair(name, prediction, target):
       f"the batch), got {list(prediction.shape)} and {list(target.shape)}"
     )
   _check_floating(name, prediction)
-  a, dtype = _wide(prediction), prediction.dtype
+  a, dtype = numerics.widen(prediction), prediction.dtype
   return a, target.astype(a.dtype), lambda x: jnp.sum(x).astype(dtype)
-
-
-def _wide(x):
-  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _check_logits(z):

@@ -106,6 +106,18 @@ def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
   return optax.stateless(clip)
 
 
+def widen(x: base.Array) -> base.Array:
+  """Returns an array in float32 or wider, in which sums are taken.
+
+  Args:
+    x: any array.
+
+  Returns:
+    The array, in the wider of its dtype and float32.
+  """
+  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def safe_log(x: base.Array) -> base.Array:
   """Returns log x with derivative 0 in place of infinity at x = 0.
 

@@ -1,6 +1,5 @@
 """Sequences cut into segments of K steps: [T, ...] as T / K times [K, ...]."""
 
-import operator
 from collections.abc import Callable
 
 import jax
@@ -21,11 +20,14 @@ def num_segments(tree: base.PyTree, segment: int) -> int:
     T / K.
 
   Raises:
-    ValueError: if the sequence is empty or K does not divide T.
+    ValueError: if there is no time axis or no step, if lengths differ, or if K
+      is no positive integer or does not divide T.
   """
   shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
   if () in shapes:
-    raise ValueError("expected leaves [T, ...], got a scalar leaf")
+    raise ValueError(
+      "expected leaves [T, ...], a time axis first, got a scalar leaf"
+    )
   lengths = {shape[0] for shape in shapes}
   if len(lengths) != 1:
     raise ValueError(
@@ -34,17 +36,14 @@ def num_segments(tree: base.PyTree, segment: int) -> int:
   num_steps = lengths.pop()
   if num_steps == 0:
     raise ValueError("expected a sequence of at least one step, got 0 steps")
-  try:
-    divides = segment == operator.index(segment) >= 1
-  except TypeError:
-    divides = False
-  if not divides or num_steps % segment:
+  base.check_count("segment", segment)
+  if num_steps % segment:
     raise ValueError(
       f"expected a segment length that divides the {num_steps} steps of the "
       f"sequence, got {segment!r}; `nf.training.pad` lengthens a sequence by "
       "steps of weight 0"
     )
-  return num_steps // operator.index(segment)
+  return num_steps // int(segment)
 
 
 def pad(tree: base.PyTree, segment: int) -> tuple[base.PyTree, base.Array]:
@@ -60,6 +59,9 @@ def pad(tree: base.PyTree, segment: int) -> tuple[base.PyTree, base.Array]:
   Returns:
     Leaves [T', ...], T' the next multiple of K, and weights [T'], which are 1
     up to T and 0 from there on.
+
+  Raises:
+    ValueError: as `num_segments` does, but for a K that does not divide T.
   """
   base.check_count("segment", segment)
   num_steps = num_segments(tree, 1)
@@ -114,7 +116,7 @@ def scan_segments(
   Raises:
     ValueError: if the sequence is empty or K does not divide T.
   """
-  length, segment = num_segments(tree, segment), operator.index(segment)
+  length, segment = num_segments(tree, segment), int(segment)
 
   def step(indexed, _):
     i, carry = indexed

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
+import numpy as np
 import optax
 from jax import lax
 from jax import numpy as jnp
@@ -51,18 +52,16 @@ def episode_gradient(
   def body(carry, indexed):
     (state, total), (_, piece) = carry, indexed
     state, estimate = estimator.update(params, state, *piece)
-    total = jax.tree.map(lambda t, g: t + g, total, estimate.grads)
+    total = jax.tree.map(jnp.add, total, estimate.grads)
     return (state, total), estimate.loss
 
-  zeros = jax.tree.map(
-    lambda p: jnp.zeros(p.shape, jnp.promote_types(p.dtype, jnp.float32)),
-    params,
-  )
+  params = jax.tree.map(jnp.asarray, params)
+  zeros = jax.tree.map(lambda p: jnp.zeros_like(numerics.widen(p)), params)
   start = estimator.init(params, key), zeros
   (_, total), losses = scan_segments(
     body, start, _sequences(xs, ys, resets), segment=segment
   )
-  grads = jax.tree.map(lambda t, p: t.astype(p.dtype), total, params)
+  grads = optax.tree.cast_like(total, params)
   return base.Estimate(jnp.sum(losses), grads)
 
 
@@ -90,6 +89,9 @@ def exact_gradient(
 
   Returns:
     The summed loss and its gradient.
+
+  Raises:
+    ValueError: if lengths differ, or parameters or the loss are unfit.
   """
   estimator = estimators.truncated_bptt(cell, loss_fn)
   state = estimator.init(params, jax.random.key(0))
@@ -153,7 +155,7 @@ def every(
 
   def on_host(number, measured):
     if number % stride == 0:  # Batched, a cond takes both branches.
-      report(int(number), measured)
+      report(int(number), jax.tree.map(np.asarray, measured))
 
   def on_update(number, params, estimate):
     def call():
@@ -225,7 +227,8 @@ def train_stream(
     the parameters before its update.
 
   Raises:
-    ValueError: if K does not divide T or the stream is empty.
+    ValueError: if K does not divide T, the stream is empty, or the optimiser
+      needs a line search.
   """
 
   def body(state, indexed):
@@ -233,7 +236,7 @@ def train_stream(
     estimator_state, estimate = estimator.update(
       state.params, state.estimator, *piece
     )
-    estimate = optax.tree.scale(1 / segment, estimate)
+    estimate = optax.tree.scale(1 / int(segment), estimate)
     params, optimizer_state = _apply(
       optimizer, i, state.params, state.optimizer, estimate, on_update
     )
@@ -266,7 +269,7 @@ def episodes_init(
   Returns:
     The state before the first episode.
   """
-  own = jax.tree.map(jnp.array, params)  # A state may be donated.
+  own, key = jax.tree.map(jnp.copy, (params, key))  # A state may be donated.
   return EpisodesState(own, optimizer.init(own), key, jnp.zeros([], jnp.int32))
 
 
@@ -308,11 +311,8 @@ def train_episodes(
   Raises:
     ValueError: if K does not divide T, or a count is not positive.
   """
-  if num_episodes < 1 or batch_size < 1:
-    raise ValueError(
-      "expected num_episodes >= 1 and batch_size >= 1, got "
-      f"{num_episodes} and {batch_size}"
-    )
+  base.check_count("num_episodes", num_episodes)
+  base.check_count("batch_size", batch_size)
 
   def estimate_episode(number, params, optimizer_state, keys, episodes):
     def one(key, episode):
@@ -333,7 +333,7 @@ def train_episodes(
       estimator_states, estimates = jax.vmap(estimator.update, (None, 0, 1, 1))(
         params, estimator_states, *segments
       )
-      estimate = _mean(estimates, 1 / segment)
+      estimate = _mean(estimates, 1 / int(segment))
       i += number * num_segments(sequences, segment)
       params, optimizer_state = _apply(
         optimizer, i, params, optimizer_state, estimate, on_update

@@ -3,6 +3,7 @@
 import importlib.resources
 import pathlib
 import re
+import sys
 import tomllib
 
 from absl.testing import absltest
@@ -33,6 +34,21 @@ class PackageTest(absltest.TestCase):
     extras = project["project"]["optional-dependencies"]
     self.assertEqual(set(extras), {"cuda", "tpu"})
     self.assertIn("test", project["dependency-groups"])
+
+  def test_what_it_imports_is_what_it_depends_on(self):
+    """NumPy and SciPy come with jax; scikit-learn's digits are optional."""
+    imported = {
+      name.split(".")[0]
+      for path in (_ROOT / "nnfun").rglob("*.py")
+      for name in re.findall(
+        r"^\s*(?:from|import) ([\w.]+)", path.read_text(), re.MULTILINE
+      )
+    }
+    foreign = imported - sys.stdlib_module_names - {"nnfun"}
+    with open(_ROOT / "pyproject.toml", "rb") as file:
+      needed = tomllib.load(file)["project"]["dependencies"]
+    needed = {re.match(r"[\w-]+", name)[0] for name in needed}
+    self.assertEqual(foreign - {"numpy", "scipy", "sklearn"}, needed)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from absl.testing import absltest
 from jax import numpy as jnp
 
 import nnfun as nf
+from tests import oracles
 
 _README = pathlib.Path(__file__).resolve().parent.parent / "README.md"
 
@@ -34,17 +35,12 @@ class ReadmeTest(absltest.TestCase):
 
     mine = names["mine"]
     params = {"cell": mine.init(jax.random.key(0)), "readout": jnp.ones((2, 8))}
+    xs, ys = jnp.ones((4, 2)), jnp.full((4, 2), 0.5)
     estimate = nf.training.episode_gradient(
-      names["exact"],
-      params,
-      jax.random.key(0),
-      jnp.ones((4, 2)),
-      jnp.full((4, 2), 0.5),
-      segment=1,
+      names["exact"], params, jax.random.key(0), xs, ys, segment=1
     )
-    self.assertEqual(
-      jax.tree.structure(estimate.grads), jax.tree.structure(params)
-    )
+    _, expected = oracles.whole_gradient(mine, names["loss_fn"], params, xs, ys)
+    oracles.assert_same_gradient(estimate.grads, expected)
 
 
 if __name__ == "__main__":

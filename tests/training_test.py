@@ -60,6 +60,44 @@ class StreamTest(parameterized.TestCase):
         params = jax.tree.map(lambda p, g: p - 0.1 * g, params, grads)
       chex.assert_trees_all_close(state.params, params, rtol=1e-10)
 
+  def test_with_resets_is_one_episode_after_another(self):
+    """Parameters and optimiser go on, the estimator starts afresh."""
+    with oracles.float64():
+      cell, loss_fn, params = _setup()
+      xs, ys = oracles.make_episode(12)
+      optimizer = optax.adam(0.1)
+      for estimator in (
+        nf.estimators.rtrl(cell, loss_fn),
+        nf.estimators.rtrl(cell, loss_fn, flush_every=3),
+      ):
+        start = nf.training.stream_init(
+          estimator, optimizer, params, jax.random.key(0)
+        )
+        train = jax.jit(
+          lambda state, xs, ys, resets=None, e=estimator: (
+            nf.training.train_stream(
+              e, optimizer, state, xs, ys, segment=1, resets=resets
+            )
+          )
+        )
+        firsts = jnp.isin(jnp.arange(12), jnp.array([0, 5, 7]))
+        state, losses = train(start, xs, ys, firsts)
+        apart, expected = start, []
+        for piece in (slice(0, 5), slice(5, 7), slice(7, 12)):
+          fresh = estimator.init(apart.params, jax.random.key(0))
+          apart = apart._replace(estimator=fresh)
+          apart, values = train(apart, xs[piece], ys[piece])
+          expected.append(values)
+        np.testing.assert_allclose(
+          losses, jnp.concatenate(expected), rtol=1e-12
+        )
+        chex.assert_trees_all_close(state.params, apart.params, rtol=1e-10)
+        unreset, _ = train(start, xs, ys)
+        self.assertGreater(
+          float(optax.tree.norm(optax.tree.sub(state.params, unreset.params))),
+          1e-3,
+        )
+
   def test_in_two_pieces_is_the_same_bit_for_bit(self):
     cell, loss_fn, params = _setup()
     xs, ys = oracles.make_episode(12)
@@ -224,8 +262,8 @@ class HooksTest(parameterized.TestCase):
       estimator, optimizer, params, jax.random.key(0)
     )
     train = jax.jit(
-      lambda state, **hook: nf.training.train_stream(
-        estimator, optimizer, state, xs, ys, segment=1, **hook
+      lambda state: nf.training.train_stream(
+        estimator, optimizer, state, xs, ys, segment=1
       )
     )
     _, losses = jax.jit(

@@ -13,7 +13,7 @@ from nnfun.cells import parts
 
 
 class LinenState(NamedTuple):
-  """A carry with what has to stand beside it; None is what need not."""
+  """A carry with what has to stand beside it; None where that is not needed."""
 
   started: base.Array | None  # 0 before the first step, if h_0 is learned  []
   carry: base.PyTree

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, segments
 
 
 def check_params(params: base.Params) -> None:
@@ -77,31 +77,16 @@ def check_segment(xs: base.PyTree, ys: base.PyTree, resets: Any) -> None:
     ValueError: if a leaf has no time axis, lengths differ, K = 0, or resets are
       something else.
   """
-  lengths: list[Any] = []
-  for name, tree in (("xs", xs), ("ys", ys)):
-    for leaf in jax.tree.leaves(tree):
-      shape = jnp.shape(leaf)
-      if not shape:
-        raise ValueError(
-          f"expected {name} with leaves [K, ...], a time axis first, got a "
-          "scalar leaf"
-        )
-      lengths.append(shape[0])
   if not jax.tree.leaves(xs):
     raise ValueError("expected xs with at least one leaf, got none")
-  if len(set(lengths)) > 1:
-    raise ValueError(
-      f"expected xs and ys with the same number of steps, got lengths {lengths}"
-    )
-  if lengths[0] == 0:
-    raise ValueError("expected a segment of at least one step, got 0 steps")
+  num_steps = segments.num_segments((xs, ys), 1)
   if resets is None:
     return
-  if jnp.shape(resets) != (lengths[0],) or not jnp.issubdtype(
+  if jnp.shape(resets) != (num_steps,) or not jnp.issubdtype(
     jnp.result_type(resets), jnp.bool_
   ):
     raise ValueError(
-      f"expected resets to be booleans [{lengths[0]}], one for each step, got "
+      f"expected resets to be booleans [{num_steps}], one for each step, got "
       f"{jnp.result_type(resets)}{list(jnp.shape(resets))}"
     )
 
@@ -126,7 +111,7 @@ def checked_loss(
   """
   try:
     loss = loss_fn(params, state_t, y_t)
-  except TypeError as error:
+  except (AttributeError, TypeError) as error:
     if isinstance(state_t, jax.Array):
       raise
     raise ValueError(

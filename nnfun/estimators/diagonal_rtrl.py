@@ -60,12 +60,13 @@ def _diagonal_influence(cell):
       for p in jax.tree.leaves(theta)
     ]
 
-  def advance(params, traces_0, state_0, xs, resets):
+  def advance(params, traces_0, states, xs, resets):
+    def units_of(state):
+      return cell.split(params, state)[1]
+
+    state_0 = jax.tree.map(lambda s: s[0], states)
     theta, units_0 = cell.split(params, state_0)
     leaves, structure = jax.tree.flatten(theta)
-    flat_start = _flat_units(
-      cell.split(params, base.initial_state(cell, params))[1]
-    )
     _, unravel = flatten_util.ravel_pytree(
       jax.tree.map(lambda u: u[0], units_0)
     )
@@ -77,25 +78,24 @@ def _diagonal_influence(cell):
 
     def step_traces(traces, leaves_i, flat, x_t):
       immediate, transition = jax.jacrev(unit_step, (0, 1))(leaves_i, flat, x_t)
-      traces = [
+      return [
         jax.vmap(_times, (0, None))(transition, e) + i
         for e, i in zip(traces, immediate, strict=True)
       ]
-      return traces, unit_step(leaves_i, flat, x_t)
 
-    def body(carry, step):
-      (traces, flat), (x_t, reset_t) = carry, step
+    def body(traces, step):
+      state_tm1, x_t, reset_t = step
       if reset_t is not None:
         traces = [jnp.where(reset_t, 0, e) for e in traces]
-        flat = jnp.where(reset_t, flat_start, flat)
-      carry = jax.vmap(step_traces, (0, 0, 0, None))(traces, leaves, flat, x_t)
-      return carry, None
+      flat = _flat_units(units_of(state_tm1))
+      return jax.vmap(step_traces, (0, 0, 0, None))(
+        traces, leaves, flat, x_t
+      ), None
 
-    start = traces_0, _flat_units(units_0)
-    (traces, _), _ = loops.scan(body, start, (xs, resets))
+    traces, _ = loops.scan(body, traces_0, (states, xs, resets))
 
     def pull(cotangent):
-      units_bar = _flat_units(cell.split(params, cotangent)[1])
+      units_bar = _flat_units(units_of(cotangent))
       theta_bar = [jax.vmap(_times)(units_bar, e) for e in traces_0]
       # From the units' parameters back to the cell's: split, transposed.
       transpose = jax.linear_transpose(

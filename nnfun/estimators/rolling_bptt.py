@@ -1,9 +1,10 @@
 """Rolling truncated backpropagation through time, BPTT(1, k)."""
 
 import jax
+import optax
 from jax import numpy as jnp
 
-from nnfun import base, loops
+from nnfun import base, loops, numerics
 from nnfun.estimators import segment, tape_general, tape_memory
 from nnfun.estimators import tape as tape_lib
 
@@ -41,23 +42,25 @@ def rolling_bptt(
     https://doi.org/10.1162/neco.1990.2.4.490 (BPTT(h))
   """
   base.check_count("window", window)
-  influence = _window_influence(cell, window)
-  init, update_one = segment.parts(cell, loss_fn, influence)
+  one = segment.from_influence(
+    cell, loss_fn, _window_influence(cell, window), precision=None
+  )
 
   def update(params, state, xs, ys, resets):
     def body(carry, step):
       state, grads = carry
       step = jax.tree.map(lambda leaf: leaf[None], step)
-      state, estimate = update_one(params, state, *step)
+      state, estimate = one.update(params, state, *step)
       return (state, jax.tree.map(jnp.add, grads, estimate.grads)), (
         estimate.loss
       )
 
-    start = state, jax.tree.map(jnp.zeros_like, params)
-    carry, losses = loops.scan(body, start, (xs, ys, resets))
-    return carry[0], base.Estimate(jnp.sum(losses), carry[1])
+    zeros = jax.tree.map(lambda p: jnp.zeros_like(numerics.widen(p)), params)
+    (state, grads), losses = loops.scan(body, (state, zeros), (xs, ys, resets))
+    grads = optax.tree.cast_like(grads, params)
+    return state, base.Estimate(jnp.sum(losses), grads)
 
-  return segment.estimator(init, update, precision=precision)
+  return segment.estimator(one.init, update, precision=precision)
 
 
 def _window_influence(cell, window):
@@ -74,17 +77,17 @@ def _window_influence(cell, window):
     del key
     return tape_general.blank(cell, params, window)
 
-  def advance(params, memory, state_0, xs, resets):
-    tape = tape_general.for_cell(cell, params, state_0, xs, stored=True)
+  def advance(params, memory, states, xs, resets):
+    tape = tape_general.for_cell(cell, params, states, xs, stored=True)
     if resets is not None:
       memory = tape_memory.forget(memory, resets[0])
-    starts = tape_lib.states_before(cell, params, state_0, xs, resets)
     before, after = tape_memory.write(
-      memory, tape.shared, tape.record(params, starts, xs)
+      memory, tape.shared, tape.record(params, states, xs)
     )
 
     def pull(cotangent):
       grads = tape_lib.pull_through(tape, before, cotangent)[1]
+      grads = loops.forward_only(grads)
       return jax.tree.structure(params).unflatten(grads)
 
     count = jnp.minimum(after.count, window - 1)

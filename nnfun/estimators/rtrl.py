@@ -21,7 +21,7 @@ class DenseInfluence(NamedTuple):
 
   jacobian: list[jax.Array]  # d s / d params, an array [S, ...] for each leaf
   memory: tape_memory.Memory | None  # the tape
-  flushed: jax.Array | None  # if not, J = 0 and is not read  []
+  flushed: jax.Array | None  # if not, J counts as 0 and is not read  []
 
 
 def rtrl(
@@ -105,14 +105,13 @@ def _dense_influence(cell, flush_every):
     memory = tape_general.blank(cell, params, flush_every)
     return DenseInfluence(jacobian, memory, jnp.zeros([], bool))
 
-  def advance(params, influence, state_0, xs, resets):
+  def advance(params, influence, states, xs, resets):
     structure = jax.tree.structure(params)
     num_steps = jax.tree.leaves(xs)[0].shape[0]
     tape = tape_general.for_cell(
-      cell, params, state_0, xs, stored=flush_every > 1
+      cell, params, states, xs, stored=flush_every > 1
     )
-    starts = tape_lib.states_before(cell, params, state_0, xs, resets)
-    entries = tape.record(params, starts, xs)
+    entries = tape.record(params, states, xs)
     # What came before the last reset does not reach the end of the segment.
     goes_on, count = None, num_steps
     if resets is not None:

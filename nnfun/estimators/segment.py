@@ -4,11 +4,11 @@ import contextlib
 from typing import Any, NamedTuple
 
 import jax
+import optax
 from jax import numpy as jnp
 
-from nnfun import base, loops
+from nnfun import base, loops, numerics
 from nnfun.estimators import checks
-from nnfun.estimators import tape as tape_lib
 
 
 class SegmentState(NamedTuple):
@@ -22,7 +22,7 @@ def estimator(
   init: base.EstimatorInitFn,
   update: base.EstimatorUpdateFn,
   *,
-  precision: str | None,
+  precision: str | None = "highest",
 ) -> base.GradientEstimator:
   """Returns an estimator that keeps the contract of all.
 
@@ -81,23 +81,6 @@ def from_influence(
   Returns:
     The estimator.
   """
-  init, update = parts(cell, loss_fn, influence)
-  return estimator(init, update, precision=precision)
-
-
-def parts(
-  cell: base.Cell, loss_fn: base.LossFn, influence: base.Influence
-) -> tuple[base.EstimatorInitFn, base.EstimatorUpdateFn]:
-  """Returns what `from_influence` makes an estimator of.
-
-  Args:
-    cell: any cell.
-    loss_fn: the loss of one step.
-    influence: what crosses the boundary.
-
-  Returns:
-    (init, update), which check nothing.
-  """
 
   def init(params, key):
     theta = params["cell"]
@@ -106,29 +89,21 @@ def parts(
     )
 
   def update(params, state, xs, ys, resets):
-    influence_k, pull = influence.advance(
-      params["cell"], state.influence, state.cell, xs, resets
-    )
-    loss, state_k, grads, cotangent = segment_vjp(
+    loss, state_k, grads, cotangent, states = _segment_vjp(
       cell, loss_fn, params, state.cell, xs, ys, resets
     )
+    influence_k, pull = influence.advance(
+      params["cell"], state.influence, states, xs, resets
+    )
     total = jax.tree.map(jnp.add, grads["cell"], pull(cotangent))
-    estimate = base.Estimate(loss, {**grads, "cell": total})
-    return SegmentState(state_k, influence_k), estimate
+    grads = optax.tree.cast_like({**grads, "cell": total}, params)
+    return SegmentState(state_k, influence_k), base.Estimate(loss, grads)
 
-  return init, update
+  return estimator(init, update, precision=precision)
 
 
-def segment_vjp(
-  cell: base.Cell,
-  loss_fn: base.LossFn,
-  params: base.Params,
-  state_0: base.State,
-  xs: base.PyTree,
-  ys: base.PyTree,
-  resets: base.Array | None = None,
-) -> tuple[jax.Array, base.State, base.Params, base.State]:
-  """Returns the summed loss of a segment and its derivatives.
+def _segment_vjp(cell, loss_fn, params, state_0, xs, ys, resets):
+  """Runs a segment, and back.
 
   Args:
     cell: any cell.
@@ -140,21 +115,29 @@ def segment_vjp(
     resets: whether a step starts from the initial state [K], or None.
 
   Returns:
-    (L in float32 or wider, s_K, d L / d params with s_0 fixed, d L / d s_0).
+    (L, s_K, d L / d params with s_0 fixed, d L / d s_0, the states from which
+    the steps start [K, ...]); L and its gradient in float32 or wider.
   """
+  start = None if resets is None else base.initial_state(cell, params["cell"])
 
-  def segment_loss(params, state_0):
+  def segment_loss(wide, state_0):
     def body(state_tm1, step):
       x_t, y_t, reset_t = step
-      theta = params["cell"]
-      state_tm1 = tape_lib.restart(cell, theta, state_tm1, reset_t)
-      state_t = base.step(cell, theta, state_tm1, x_t)
-      return state_t, checks.checked_loss(loss_fn, params, state_t, y_t)
+      # Cast here and not before the loop: gradients of steps are summed wide.
+      narrow = optax.tree.cast_like(wide, params)
+      if reset_t is not None:
+        state_tm1 = jax.tree.map(
+          lambda new, s: jnp.where(reset_t, new, s), start, state_tm1
+        )
+      state_t = base.step(cell, narrow["cell"], state_tm1, x_t)
+      loss = checks.checked_loss(loss_fn, narrow, state_t, y_t)
+      return state_t, (numerics.widen(loss), state_tm1)
 
-    state_k, losses = loops.scan(body, state_0, (xs, ys, resets))
-    dtype = jnp.promote_types(losses.dtype, jnp.float32)
-    return jnp.sum(losses, dtype=dtype), state_k
+    state_k, (losses, states) = loops.scan(body, state_0, (xs, ys, resets))
+    return jnp.sum(losses), (state_k, states)
 
-  loss, pull, state_k = jax.vjp(segment_loss, params, state_0, has_aux=True)
+  loss, pull, (state_k, states) = jax.vjp(
+    segment_loss, jax.tree.map(numerics.widen, params), state_0, has_aux=True
+  )
   grads, cotangent = pull(jnp.ones_like(loss))
-  return loss, state_k, grads, cotangent
+  return loss, state_k, grads, cotangent, states

@@ -84,31 +84,7 @@ def pull_through(
   """
   flat = flatten_util.ravel_pytree(cotangent)[0]
   flat, deltas = tape.backpropagate(memory, flat)
-  grads = tape.contract(memory.entries, deltas)
-  return flat, loops.forward_only(grads)
-
-
-def restart(
-  cell: base.Cell,
-  params: base.Params,
-  state: base.State,
-  reset: base.Array | None,
-) -> base.State:
-  """Returns the state from which the next step starts.
-
-  Args:
-    cell: any cell.
-    params: its parameters.
-    state: the state before the step.
-    reset: whether a new episode starts, a boolean; None if none does.
-
-  Returns:
-    The initial state where there is a reset, else the state.
-  """
-  if reset is None:
-    return state
-  start = base.initial_state(cell, params)
-  return jax.tree.map(lambda new, s: jnp.where(reset, new, s), start, state)
+  return flat, tape.contract(memory.entries, deltas)
 
 
 def widened_input_spec(cell: base.Cell, params: base.Params) -> base.PyTree:
@@ -129,34 +105,6 @@ def widened_input_spec(cell: base.Cell, params: base.Params) -> base.PyTree:
     return jax.ShapeDtypeStruct(spec.shape, wide)
 
   return jax.tree.map(widen, cell.input_spec)
-
-
-def states_before(
-  cell: base.Cell,
-  params: base.Params,
-  state_0: base.State,
-  xs: base.PyTree,
-  resets: base.Array | None,
-) -> base.State:
-  """Returns s_0 ... s_{K-1}, the states from which the steps start.
-
-  Args:
-    cell: any cell.
-    params: its parameters.
-    state_0: the state at the segment's start.
-    xs: inputs, leaves [K, ...].
-    resets: whether a step starts from the initial state [K], or None.
-
-  Returns:
-    The states, leaves [K, ...].
-  """
-
-  def advance(state_tm1, step):
-    x_t, reset_t = step
-    state_tm1 = restart(cell, params, state_tm1, reset_t)
-    return base.step(cell, params, state_tm1, x_t), state_tm1
-
-  return loops.scan(advance, state_0, (xs, resets))[1]
 
 
 def zero_influence(params: base.Params, num_states: int) -> list[jax.Array]:
@@ -182,7 +130,8 @@ def multiply(
   """Returns lambda^T J for one vector or several.
 
   What a zero multiplies is not read: it stays out where J has overflowed, as
-  it would in back-propagation, which never forms J.
+  it would in back-propagation, which never forms J. Derivatives of the product
+  do read it: they are NaN then.
 
   Args:
     cotangents: lambda [..., S].

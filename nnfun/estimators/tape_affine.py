@@ -75,7 +75,7 @@ def blank_entry(
 def affine(
   cell: base.AffineCell,
   params: base.Params,
-  state_0: base.State,
+  states: base.State,
   xs: base.PyTree,
 ) -> tape_lib.Tape:
   """Returns the tape of an affine cell.
@@ -87,13 +87,13 @@ def affine(
   Args:
     cell: the cell.
     params: its parameters, for their shapes.
-    state_0: a state, for its structure.
+    states: leaves [K, ...], for their structure.
     xs: inputs, leaves [K, ...], for their structure.
 
   Returns:
     The tape's functions.
   """
-  x_0 = jax.tree.map(lambda x: x[0], xs)
+  state_0, x_0 = jax.tree.map(lambda leaf: leaf[0], (states, xs))
   structure = jax.tree.structure(jax.eval_shape(cell.features, state_0, x_0))
   flat_0, unravel = flatten_util.ravel_pytree(state_0)
   dtype, rows_kept = flat_0.dtype, by_rows(params, flat_0.size)

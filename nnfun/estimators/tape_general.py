@@ -7,10 +7,11 @@ if not, both Jacobians are. `blank` and `for_cell` choose among all kinds.
 from typing import NamedTuple
 
 import jax
+import optax
 from jax import flatten_util
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, numerics
 from nnfun.estimators import tape as tape_lib
 from nnfun.estimators import tape_affine, tape_memory
 
@@ -52,7 +53,7 @@ def blank(
 def for_cell(
   cell: base.Cell,
   params: base.Params,
-  state_0: base.State,
+  states: base.State,
   xs: base.PyTree,
   *,
   stored: bool,
@@ -62,7 +63,7 @@ def for_cell(
   Args:
     cell: any cell.
     params: its parameters, for their shapes.
-    state_0: a state, for its structure.
+    states: leaves [K, ...], for their structure.
     xs: inputs, leaves [K, ...], for their structure and dtypes.
     stored: whether the entries go into the room which `blank` made. If not,
       inputs can be kept also where their shapes were not known in advance.
@@ -71,7 +72,7 @@ def for_cell(
     The tape's functions.
   """
   if isinstance(cell, base.AffineCell):
-    return tape_affine.affine(cell, params, state_0, xs)
+    return tape_affine.affine(cell, params, states, xs)
   if cell.input_spec is not None or not stored:
     return _replay(cell, params, xs)
   return _jacobians(cell, params)
@@ -116,7 +117,7 @@ def _replay(cell, params, xs):
     carry = cotangents, _no_gradients(params, cotangents)
     return tape_lib.go_back(memory, 0, memory.count, carry, body)
 
-  return tape_lib.Tape(record, None, backpropagate, _contracted)
+  return tape_lib.Tape(record, None, backpropagate, _summed(params))
 
 
 class JacobianEntry(NamedTuple):
@@ -153,17 +154,23 @@ def _jacobians(cell, params):
     carry = cotangents, _no_gradients(leaves, cotangents)
     return tape_lib.go_back(memory, 0, memory.count, carry, body)
 
-  return tape_lib.Tape(record, None, backpropagate, _contracted)
+  return tape_lib.Tape(record, None, backpropagate, _summed(params))
 
 
 def _no_gradients(params, cotangents):
-  """Zeros, arrays [..., ...] for each leaf [...] of the params."""
+  """Zeros, wide arrays [..., ...] for each leaf [...] of the params."""
+  lead = cotangents.shape[:-1]
   return [
-    jnp.zeros((*cotangents.shape[:-1], *leaf.shape), leaf.dtype)
+    jnp.zeros_like(numerics.widen(leaf), shape=(*lead, *leaf.shape))
     for leaf in jax.tree.leaves(params)
   ]
 
 
-def _contracted(entries, deltas):
-  del entries
-  return deltas
+def _summed(params):
+  """What has been summed on the way, in the dtypes of the params."""
+
+  def contract(entries, deltas):
+    del entries
+    return optax.tree.cast_like(deltas, jax.tree.leaves(params))
+
+  return contract

@@ -142,6 +142,11 @@ def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
 def _check_entry(room, new):
   """Checks the leaves of a tape [F, ...] and of new entries [K, ...]."""
   keeps = jnp.promote_types(room.dtype, new.dtype) == room.dtype
+  if jnp.issubdtype(new.dtype, jnp.integer) and keeps:
+    # JAX promotes any integer to any floating dtype, whatever is lost.
+    is_floating = jnp.issubdtype(room.dtype, jnp.floating)
+    info = jnp.iinfo(new.dtype)
+    keeps = not is_floating or info.bits <= jnp.finfo(room.dtype).nmant + 1
   if room.shape[1:] != new.shape[1:] or not keeps:
     raise ValueError(
       "expected states and inputs as the cell declares them (its input_spec, "

@@ -41,8 +41,8 @@ def _no_influence():
     del params, key
     return ()
 
-  def advance(params, influence, state_0, xs, resets):
-    del state_0, xs, resets
+  def advance(params, influence, states, xs, resets):
+    del states, xs, resets
 
     def pull(cotangent):
       del cotangent

@@ -268,6 +268,7 @@ class RecordTest(parameterized.TestCase):
     for name, change, message in (
       ("vanilla", dict(activate=lambda a, h: a), "activate"),
       ("lstm", dict(activate=_nan_in_the_last_leaf), "activate.*nan"),
+      ("lstm", dict(activate=lambda a, s: s.c), "activate.*shapes"),
       ("lru", dict(unit_step=lambda theta, u, x: 0.5 * u), "unit_step"),
     ):
       cell = oracles.CELLS[name]()

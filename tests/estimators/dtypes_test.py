@@ -5,6 +5,8 @@ parameters, sums of losses are wide. The reference is the same network in
 float64, by `jax.grad` of an unrolled loop.
 """
 
+import functools
+
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -167,6 +169,41 @@ class InputsTest(parameterized.TestCase):
             estimate, params, jax.random.key(0), xs, ys, segment=1
           )
 
+  @parameterized.parameters(
+    ("int32", "float64", "bfloat16", True),
+    ("int16", "float32", "bfloat16", True),
+    ("uint8", "bfloat16", "bfloat16", True),
+    ("int32", "float32", "float32", False),
+    ("int32", "bfloat16", "bfloat16", False),
+    ("int16", "bfloat16", "bfloat16", False),
+    ("uint8", "int8", "bfloat16", False),
+  )
+  def test_integers_in_room_for_other_numbers(self, dtype, room, own, fits):
+    """Taken where every one of them has its place, and else refused."""
+    with oracles.float64():
+      cell, theta, _ = _problem("tokens")
+      params = {"cell": theta, "readout": jnp.ones((2, 4))}
+      params = jax.tree.map(lambda p: p.astype(own), params)
+      cell = cell._replace(input_spec=jax.ShapeDtypeStruct((), room))
+      xs = jnp.arange(1, 256, 16).astype(dtype)
+      ys = jnp.zeros((len(xs), 2), own)
+      expected = nf.training.exact_gradient(cell, _loss, params, xs, ys).grads
+      for estimator in (
+        nf.estimators.rtrl(cell, _loss, flush_every=4),
+        nf.estimators.rolling_bptt(cell, _loss, window=len(xs)),
+      ):
+        run = lambda e=estimator: nf.training.episode_gradient(
+          e, params, jax.random.key(0), xs, ys, segment=1
+        )
+        if not fits:
+          with self.assertRaisesRegex(ValueError, f"input_spec.*got {dtype}"):
+            run()
+          continue
+        # The rows of the table which were read, and no others.
+        for grads in (run().grads, expected):
+          is_read = jnp.any(grads["cell"]["table"] != 0, axis=1)
+          self.assertEqual(set(np.flatnonzero(is_read)), set(range(1, 256, 16)))
+
   def test_losses_are_summed_wide(self):
     """1,000 losses of 1 in bfloat16, which sticks at 256."""
     cell = oracles.CELLS["vanilla"]()
@@ -186,22 +223,51 @@ class InputsTest(parameterized.TestCase):
       )(params)
       self.assertEqual(float(estimate.loss), 1000)
 
-  def test_gradients_are_summed_wide(self):
-    """1,000 gradients of 1, one from each segment."""
+  @parameterized.parameters(
+    (nf.estimators.truncated_bptt, 1),
+    (nf.estimators.truncated_bptt, 1000),
+    (nf.estimators.rtrl, 500),
+    (functools.partial(nf.estimators.rolling_bptt, window=2), 1000),
+  )
+  def test_gradients_are_summed_wide(self, make_estimator, segment):
+    """1,000 gradients of 1, between segments and within."""
     cell = oracles.CELLS["vanilla"]()
     params = oracles.make_params(cell, dtype=jnp.bfloat16)
     params["readout"] = jnp.ones(2, jnp.bfloat16)
     loss_fn = lambda params, h_t, y_t: jnp.sum(params["readout"])
     xs = jnp.zeros((1000, 3), jnp.bfloat16)
-    estimate = nf.training.episode_gradient(
-      nf.estimators.truncated_bptt(cell, loss_fn),
-      params,
-      jax.random.key(0),
-      xs,
-      xs,
-      segment=1,
-    )
+    estimate = jax.jit(
+      lambda params: nf.training.episode_gradient(
+        make_estimator(cell, loss_fn),
+        params,
+        jax.random.key(0),
+        xs,
+        xs,
+        segment=segment,
+      )
+    )(params)
     np.testing.assert_array_equal(estimate.grads["readout"], [1000, 1000])
+
+  @parameterized.parameters(True, False)
+  def test_a_tape_sums_wide(self, replays):
+    """600 steps of influence 1 / 512 on a tape, beside a first one of 2."""
+    step = lambda params, h_tm1, x_t: h_tm1 + params * x_t
+    spec = jax.ShapeDtypeStruct((), jnp.bfloat16) if replays else None
+    cell = nf.Cell(None, lambda: jnp.zeros(()), step, input_spec=spec)
+    loss_fn = lambda params, h_t, y_t: h_t * y_t
+    params = {"cell": jnp.bfloat16(0), "readout": jnp.bfloat16(0)}
+    xs = jnp.full(601, 1 / 512, jnp.bfloat16).at[-1].set(2)
+    ys = jnp.zeros(601, jnp.bfloat16).at[-1].set(1)
+    estimator = nf.estimators.rolling_bptt(cell, loss_fn, window=601)
+    estimate = jax.jit(
+      lambda params: nf.training.episode_gradient(
+        estimator, params, jax.random.key(0), xs, ys, segment=1
+      )
+    )(params)
+    # 2 + 600 / 512 to the rounding of bfloat16; one by one it would stay at 2.
+    self.assertAlmostEqual(
+      float(estimate.grads["cell"]), 2 + 600 / 512, delta=0.02
+    )
 
 
 def _resetting_vanilla(num_units):

@@ -6,6 +6,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from tests import oracles
+from tests.estimators import tables
 
 
 def _run(make_estimator, cell_name="vanilla", xs=None, ys=None, params=None):
@@ -21,12 +22,12 @@ def _run(make_estimator, cell_name="vanilla", xs=None, ys=None, params=None):
 
 
 def _every_estimator():
-  return (
-    nf.estimators.truncated_bptt,
-    nf.estimators.rtrl,
-    lambda *args: nf.estimators.rtrl(*args, flush_every=3),
-    lambda *args: nf.estimators.rolling_bptt(*args, window=2),
-  )
+  """Which take any cell."""
+  return [
+    make
+    for name, (make, _) in tables.INTERFACE.items()
+    if "diagonal" not in name
+  ]
 
 
 class ErrorsTest(parameterized.TestCase):
@@ -38,7 +39,7 @@ class ErrorsTest(parameterized.TestCase):
 
   def test_different_lengths(self):
     for make_estimator in _every_estimator():
-      with self.assertRaisesRegex(ValueError, r"same number .*\[5, 4\]"):
+      with self.assertRaisesRegex(ValueError, r"one length.*\[4, 5\]"):
         _run(make_estimator, xs=jnp.zeros((5, 3)))
 
   def test_no_time_axis(self):
@@ -129,14 +130,19 @@ class ErrorsTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, r"resets to be booleans \[4\]"):
         estimator.update(params, state, *oracles.make_episode(4), resets)
 
-  @parameterized.parameters("lstm", "stack", "flax")
-  def test_loss_that_takes_a_state_of_several_parts_for_a_vector(self, name):
-    cell = oracles.CELLS[name]()
-    loss_fn = lambda params, s, y: jnp.sum(params["readout"]["w"] @ s)
+  @parameterized.product(
+    name=["lstm", "stack", "flax"],
+    loss_fn=[
+      lambda params, s, y: jnp.sum(params["readout"]["w"] @ s),
+      lambda params, s, y: s.mean(),
+    ],
+  )
+  def test_loss_that_takes_a_state_of_several_parts_for_a_vector(
+    self, name, loss_fn
+  ):
     for make_estimator in _every_estimator():
       with self.assertRaisesRegex(ValueError, r"shapes \[.*last_leaf\(state"):
         _run(lambda cell, _, m=make_estimator: m(cell, loss_fn), name)
-    del cell
 
   def test_loss_is_not_a_scalar(self):
     cell = oracles.CELLS["vanilla"]()

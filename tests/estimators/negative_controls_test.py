@@ -24,18 +24,17 @@ def _dense_influence(cell):
     del key
     return jnp.zeros((flat(cell.initial_state()).size, flat(params).size))
 
-  def advance(params, influence, state_0, xs, resets):
+  def advance(params, influence, states, xs, resets):
     assert resets is None
     theta, unravel = flatten_util.ravel_pytree(params)
     influence_0 = influence
-    for x_t in xs:
+    for s_tm1, x_t in zip(states, xs, strict=True):
 
       def step(theta, s, x_t=x_t):
         return cell.step(unravel(theta), s, x_t)
 
-      immediate, transition = jax.jacfwd(step, (0, 1))(theta, state_0)
+      immediate, transition = jax.jacfwd(step, (0, 1))(theta, s_tm1)
       influence = transition @ influence + immediate
-      state_0 = step(theta, state_0)
     return influence, lambda cotangent: unravel(flat(cotangent) @ influence_0)
 
   return nf.Influence(init, advance)
@@ -45,8 +44,8 @@ def _dropped_boundary(cell, loss_fn):
   """The boundary term lambda J_0 is left out."""
   right = _dense_influence(cell)
 
-  def advance(params, influence, state_0, xs, resets):
-    influence, _ = right.advance(params, influence, state_0, xs, resets)
+  def advance(params, influence, states, xs, resets):
+    influence, _ = right.advance(params, influence, states, xs, resets)
     return influence, lambda cotangent: jax.tree.map(jnp.zeros_like, params)
 
   return nf.estimators.from_influence(
@@ -71,12 +70,12 @@ def _shifted_time(cell, loss_fn):
   """The influence is advanced with the input of the step before."""
   right = _dense_influence(cell)
 
-  def advance(params, influence, state_0, xs, resets):
+  def advance(params, influence, states, xs, resets):
     carried, previous = influence
     carried, pull = right.advance(
       params,
       carried,
-      state_0,
+      states,
       jnp.concatenate([previous[None], xs[:-1]]),
       resets,
     )
@@ -110,8 +109,8 @@ def _trace_stays_zero(cell, loss_fn):
   """The influence is never written back into the state."""
   right = _dense_influence(cell)
 
-  def advance(params, influence, state_0, xs, resets):
-    _, pull = right.advance(params, influence, state_0, xs, resets)
+  def advance(params, influence, states, xs, resets):
+    _, pull = right.advance(params, influence, states, xs, resets)
     return influence, pull
 
   return nf.estimators.from_influence(

@@ -1,0 +1,119 @@
+"""Cells as users write them, of which an estimator may assume nothing more."""
+
+import jax
+from absl.testing import absltest, parameterized
+from flax import struct
+from jax import numpy as jnp
+
+import nnfun as nf
+from tests import oracles
+from tests.estimators import tables
+
+_N, _I = oracles.NUM_UNITS, oracles.NUM_INPUTS
+
+
+@jax.custom_vjp
+def _spike(v):
+  """A step with the surrogate derivative 1 / (1 + abs(v))^2."""
+  return (v > 0).astype(v.dtype)
+
+
+_spike.defvjp(
+  lambda v: (_spike(v), v), lambda v, g: (g / (1 + jnp.abs(v)) ** 2,)
+)
+
+
+def _spiking(num_gates):
+  """With a gate a unit has two pre-activations, else one."""
+
+  def features(h_tm1, x_t):
+    return jnp.concatenate([h_tm1, x_t])
+
+  def activate(a, h_tm1):
+    gate = jax.nn.sigmoid(a[_N:]) if num_gates else 0.5
+    return gate * h_tm1 + _spike(a[:_N])
+
+  def init(key):
+    return jax.random.normal(key, ((1 + num_gates) * _N, _N + _I))
+
+  return nf.AffineCell(
+    init,
+    lambda: jnp.zeros(_N),
+    nf.base.affine_step(features, activate),
+    features,
+    activate,
+  )
+
+
+@struct.dataclass
+class _Weights:
+  w: jax.Array
+
+  def __post_init__(self):
+    if getattr(self.w, "ndim", 2) != 2:
+      raise ValueError("w must be a matrix")
+
+
+def _plain(cell):
+  return nf.Cell(*cell[:3])
+
+
+def _with_spec(cell):
+  return cell._replace(input_spec=jax.ShapeDtypeStruct((_I,), jnp.float64))
+
+
+def _checked():
+  """Parameters in a dataclass that looks at their shapes."""
+  cell = oracles.CELLS["bare"]()
+  return nf.Cell(
+    lambda key: _Weights(cell.init(key)),
+    cell.initial_state,
+    lambda params, h_tm1, x_t: cell.step(params.w, h_tm1, x_t),
+  )
+
+
+CELLS = {
+  "spiking": lambda: _spiking(0),
+  "gated spiking": lambda: _spiking(1),
+  "plain spiking": lambda: _plain(_spiking(1)),
+  "plain spiking with a spec": lambda: _with_spec(_plain(_spiking(1))),
+  "a dataclass": _checked,
+  "a dataclass with a spec": lambda: _with_spec(_checked()),
+}
+
+
+class OwnCellsTest(parameterized.TestCase):
+  @parameterized.product(
+    cell_name=tuple(CELLS),
+    estimator=[name for name in tables.EXACT if name != "diagonal_rtrl"],
+  )
+  def test_is_the_gradient(self, cell_name, estimator):
+    with oracles.float64():
+      cell = CELLS[cell_name]()
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      xs, ys = oracles.make_episode(tables.NUM_STEPS)
+      _, expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      made = tables.EXACT[estimator](cell, loss_fn)
+      run = jax.jit(
+        lambda params: [
+          nf.training.episode_gradient(
+            made, params, jax.random.key(0), xs, ys, segment=segment
+          ).grads
+          for segment in (1, 3)
+        ]
+      )
+      for grads in run(params):
+        oracles.assert_same_gradient(grads, expected)
+
+  def test_the_surrogate_matters(self):
+    """With the true derivative of a step, 0, less of a gradient is left."""
+    with oracles.float64():
+      cell = CELLS["gated spiking"]()
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      xs, ys = oracles.make_episode(4)
+      _, grads = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      self.assertGreater(float(jnp.abs(grads["cell"][:_N]).min()), 0)
+
+
+if __name__ == "__main__":
+  absltest.main()
