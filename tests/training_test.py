@@ -40,9 +40,11 @@ class StreamTest(parameterized.TestCase):
       state = nf.training.stream_init(
         estimator, optimizer, params, jax.random.key(0)
       )
-      state, losses = nf.training.train_stream(
-        estimator, optimizer, state, xs, ys, segment=segment
-      )
+      state, losses = jax.jit(
+        lambda state: nf.training.train_stream(
+          estimator, optimizer, state, xs, ys, segment=segment
+        )
+      )(state)
       hidden = oracles.start(cell, params)
       for i in range(8 // segment):
         piece = slice(i * segment, (i + 1) * segment)
@@ -53,9 +55,8 @@ class StreamTest(parameterized.TestCase):
           )
           return sum(values) / segment, last
 
-        (loss, hidden), grads = jax.value_and_grad(mean_loss, has_aux=True)(
-          params
-        )
+        value_and_grad = jax.value_and_grad(mean_loss, has_aux=True)
+        (loss, hidden), grads = jax.jit(value_and_grad)(params)
         np.testing.assert_allclose(losses[i], loss, rtol=1e-12)
         params = jax.tree.map(lambda p, g: p - 0.1 * g, params, grads)
       chex.assert_trees_all_close(state.params, params, rtol=1e-10)
@@ -144,7 +145,7 @@ class StreamTest(parameterized.TestCase):
     self.assertLen(traces, 1)
     for i, rate in enumerate((0.0, 0.1)):
       np.testing.assert_allclose(
-        losses[i, 2], all_losses(jnp.float32(rate), 2), rtol=1e-5
+        losses[i, 2], jax.jit(all_losses)(jnp.float32(rate), 2), rtol=1e-5
       )
 
 
@@ -191,21 +192,26 @@ class OptimizersTest(parameterized.TestCase):
     state = nf.training.stream_init(
       estimator, optimizer, params, jax.random.key(0)
     )
-    state, losses = nf.training.train_stream(
-      estimator, optimizer, state, xs, ys, segment=1
-    )
+    state, losses = jax.jit(
+      lambda state: nf.training.train_stream(
+        estimator, optimizer, state, xs, ys, segment=1
+      )
+    )(state)
     self.assertTrue(np.all(np.isfinite(losses)))
     state = nf.training.episodes_init(optimizer, params, jax.random.key(0))
     for online in (False, True):
-      nf.training.train_episodes(
-        estimator,
-        optimizer,
-        _random_task(4),
-        state,
-        num_episodes=1,
-        segment=2,
-        online=online,
-      )
+      _, losses = jax.jit(
+        lambda state, online=online: nf.training.train_episodes(
+          estimator,
+          optimizer,
+          _random_task(4),
+          state,
+          num_episodes=1,
+          segment=2,
+          online=online,
+        )
+      )(state)
+      self.assertTrue(np.all(np.isfinite(losses)))
 
   def test_a_line_search_is_refused(self):
     cell, loss_fn, params = _setup()
@@ -345,16 +351,18 @@ class EpisodesTest(parameterized.TestCase):
       task, optimizer = _random_task(6), optax.sgd(0.05)
       estimator = nf.estimators.rtrl(cell, loss_fn)
       state = nf.training.episodes_init(optimizer, params, jax.random.key(3))
-      state, losses = nf.training.train_episodes(
-        estimator,
-        optimizer,
-        task,
-        state,
-        num_episodes=2,
-        segment=3,
-        batch_size=2,
-        online=online,
-      )
+      state, losses = jax.jit(
+        lambda state: nf.training.train_episodes(
+          estimator,
+          optimizer,
+          task,
+          state,
+          num_episodes=2,
+          segment=3,
+          batch_size=2,
+          online=online,
+        )
+      )(state)
       for i in range(2):
         key = jax.random.fold_in(jax.random.key(3), i)
         key_task, _ = jax.random.split(key)
@@ -450,8 +458,8 @@ class EpisodesTest(parameterized.TestCase):
     estimator = nf.estimators.rtrl(cell, loss_fn)
     state = nf.training.episodes_init(optimizer, params, jax.random.key(0))
     for keywords, message in (
-      (dict(num_episodes=0, segment=2), "num_episodes >= 1"),
-      (dict(num_episodes=1, segment=2, batch_size=0), "batch_size >= 1"),
+      (dict(num_episodes=0, segment=2), "num_episodes .* got 0"),
+      (dict(num_episodes=1, segment=2, batch_size=0), "batch_size .* got 0"),
       (dict(num_episodes=1, segment=5), "divides the 4 steps"),
       (dict(num_episodes=1, segment=5, online=True), "divides the 4 steps"),
     ):

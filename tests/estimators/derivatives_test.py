@@ -1,5 +1,7 @@
 """Derivatives of what estimators return: of a gradient, of a loss."""
 
+import functools
+
 import jax
 import numpy as np
 import optax
@@ -30,6 +32,7 @@ class DerivativesTest(absltest.TestCase):
           )
         return state, estimate
 
+      @functools.partial(jax.jit, static_argnums=0)
       def derivative(estimator):
         state = estimator.init(params, jax.random.key(0))
         start = lambda shift: follow(estimator, state, {0: 0, 1: shift, 2: 0})
@@ -74,18 +77,27 @@ class DerivativesTest(absltest.TestCase):
         )[1][-1]
 
       textbook = nf.estimators.rtrl(cell, loss_fn)
-      forward = jax.jacfwd(lambda rate: last_loss(rate, textbook))(0.1)
-      reverse = jax.grad(lambda rate: last_loss(rate, textbook))(0.1)
+
+      def forward_of(estimator):
+        return jax.jit(jax.jacfwd(lambda rate: last_loss(rate, estimator)))(0.1)
+
+      def reverse_of(estimator):
+        return jax.jit(jax.grad(lambda rate: last_loss(rate, estimator)))(0.1)
+
+      forward, reverse = forward_of(textbook), reverse_of(textbook)
       np.testing.assert_allclose(reverse, forward, rtol=1e-10)
       self.assertGreater(abs(float(forward)), 1e-3)
       for estimator in (
         nf.estimators.rtrl(cell, loss_fn, flush_every=3),
         nf.estimators.rolling_bptt(cell, loss_fn, window=5),
       ):
-        also = jax.jacfwd(lambda rate, e=estimator: last_loss(rate, e))(0.1)
-        np.testing.assert_allclose(also, forward, rtol=1e-10)
+        np.testing.assert_allclose(forward_of(estimator), forward, rtol=1e-10)
         with self.assertRaisesRegex(ValueError, "forward derivative.*no rev"):
-          jax.grad(lambda rate, e=estimator: last_loss(rate, e))(0.1)
+          reverse_of(estimator)
+      truncated = nf.estimators.truncated_bptt(cell, loss_fn)
+      np.testing.assert_allclose(
+        reverse_of(truncated), forward_of(truncated), rtol=1e-10
+      )
 
 
 if __name__ == "__main__":
