@@ -128,4 +128,4 @@ def checked_loss(
       f"{expected}, got shape {jnp.shape(loss)} and dtype "
       f"{jnp.result_type(loss)}"
     )
-  return loss
+  return jnp.asarray(loss)

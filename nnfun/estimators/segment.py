@@ -11,13 +11,6 @@ from nnfun import base, loops, numerics
 from nnfun.estimators import checks
 
 
-class SegmentState(NamedTuple):
-  """Where a stream stands between two segments."""
-
-  cell: base.State  # s_0 of the next segment
-  influence: Any  # d s_0 / d params, as the influence carries it
-
-
 def estimator(
   init: base.EstimatorInitFn,
   update: base.EstimatorUpdateFn,
@@ -57,6 +50,13 @@ def estimator(
       return update(*loops.vary(args, args))
 
   return base.GradientEstimator(checked_init, checked_update)
+
+
+class SegmentState(NamedTuple):
+  """Where a stream stands between two segments."""
+
+  cell: base.State  # s_0 of the next segment
+  influence: Any  # d s_0 / d params, as the influence carries it
 
 
 def from_influence(

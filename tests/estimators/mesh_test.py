@@ -15,15 +15,7 @@ from tests import oracles
 from tests.estimators import tables
 
 _NUM_DEVICES, _BATCH, _NUM_STEPS = 8, 16, 4
-# One cell each: what a mesh changes is the types, not the equations.
-_CASES = [
-  *(
-    (name, cells[0])
-    for name, (_, cells) in tables.INTERFACE.items()
-    if name != "lazy_rtrl"
-  ),
-  *(("lazy_rtrl", cell) for cell in ("vanilla", "lstm", "stack")),
-]
+_CASES = [case[1:] for case in tables.CASES]
 
 
 def _mesh(axis_type):
