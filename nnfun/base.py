@@ -216,9 +216,9 @@ class EstimatorUpdateFn(Protocol):
   ) -> tuple[PyTree, Estimate]:
     """Returns the state after the segment and the segment's estimate.
 
-    The loss is summed over the segment, in float32 or wider. Estimators differ
-    in what their gradient knows of the time before a step. In `jax.shard_map`
-    it is that of the device's own data.
+    The loss is summed over the segment, in float32 or wider. Gradients differ
+    in what they know of the time before a step. In `jax.shard_map` they are
+    those of the device's own data.
 
     Args:
       params: the parameters during this segment.
@@ -338,11 +338,10 @@ def initial_state(cell: Cell, params: Params) -> State:
 
   Args:
     cell: any cell.
-    params: the parameters of the cell.
+    params: its parameters.
 
   Returns:
-    `cell.initial_state()`, each leaf cast and in a buffer of its own, so that
-    the state can be donated.
+    `cell.initial_state()`, cast, each leaf in a buffer of its own (donation).
 
   Raises:
     ValueError: if a leaf is not real floating: it has no real derivative.

@@ -153,7 +153,7 @@ class ReliabilityTest(parameterized.TestCase):
     (np.zeros((2, 3)), np.zeros((2, 3)), 15, r"confidences \[N\]"),
     (np.zeros(0), np.zeros(0), 15, r"confidences \[N\]"),
     (np.zeros(3), np.zeros(2), 15, r"of the shape \[3\].*got \[2\]"),
-    (np.zeros(3), np.zeros(3), 0, "num_bins >= 1, got 0"),
+    (np.zeros(3), np.zeros(3), 0, "num_bins to be a positive.*got 0"),
   )
   def test_refuses(self, confidences, is_correct, num_bins, message):
     for fn in (

@@ -1,5 +1,6 @@
 """What the wheel says of itself."""
 
+import ast
 import importlib.resources
 import pathlib
 import re
@@ -37,13 +38,13 @@ class PackageTest(absltest.TestCase):
 
   def test_what_it_imports_is_what_it_depends_on(self):
     """NumPy and SciPy come with jax; scikit-learn's digits are optional."""
-    imported = {
-      name.split(".")[0]
-      for path in (_ROOT / "nnfun").rglob("*.py")
-      for name in re.findall(
-        r"^\s*(?:from|import) ([\w.]+)", path.read_text(), re.MULTILINE
-      )
-    }
+    imported = set()
+    for path in (_ROOT / "nnfun").rglob("*.py"):
+      for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+          imported.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+          imported |= {name.name.split(".")[0] for name in node.names}
     foreign = imported - sys.stdlib_module_names - {"nnfun"}
     with open(_ROOT / "pyproject.toml", "rb") as file:
       needed = tomllib.load(file)["project"]["dependencies"]

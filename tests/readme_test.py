@@ -34,7 +34,7 @@ class ReadmeTest(absltest.TestCase):
       self.assertLess(float(losses[-200:].mean()), 0.49)
 
     mine = names["mine"]
-    params = {"cell": mine.init(jax.random.key(0)), "readout": jnp.ones((2, 8))}
+    params = {"cell": mine.init(jax.random.key(0)), "readout": jnp.eye(2, 8)}
     xs, ys = jnp.ones((4, 2)), jnp.full((4, 2), 0.5)
     estimate = nf.training.episode_gradient(
       names["exact"], params, jax.random.key(0), xs, ys, segment=1

@@ -192,11 +192,16 @@ class ErrorsTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, f"positive integer, got {value}"):
       nf.estimators.rtrl(cell, loss_fn, flush_every=value)
 
-  @parameterized.parameters(5, 0, -4, 12)
-  def test_segment_does_not_divide(self, segment):
+  @parameterized.parameters(
+    (5, "divides the 8 .*got 5"),
+    (12, "divides the 8 .*got 12"),
+    (0, "positive integer, got 0"),
+    (-4, "positive integer, got -4"),
+  )
+  def test_segment_does_not_divide(self, segment, message):
     cell = oracles.CELLS["vanilla"]()
     estimator = nf.estimators.rtrl(cell, oracles.make_loss(cell))
-    with self.assertRaisesRegex(ValueError, f"divides the 8 .*got {segment}"):
+    with self.assertRaisesRegex(ValueError, message):
       nf.training.episode_gradient(
         estimator,
         oracles.make_params(cell),
