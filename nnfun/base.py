@@ -225,9 +225,9 @@ class EstimatorUpdateFn(Protocol):
       state: what `init` or the `update` before returned.
       xs: inputs of the segment, leaves [K, ...]; K >= 1 is read off them.
       ys: what the loss needs of each step, leaves [K, ...].
-      resets: whether a new episode starts at a step, booleans [K]: it starts
-        from the initial state, and no loss from there on is credited to
-        anything before. None if there are none, which costs nothing.
+      resets: whether a new episode starts at a step, booleans [K]: from the
+        initial state, and no later loss is credited to anything before. None
+        if there are none, which costs nothing.
     """
     ...
 
@@ -278,7 +278,7 @@ class InfluenceAdvanceFn(Protocol):
 
     Returns:
       J_K = (d s_K / d s_0) J_0 + d s_K / d params, as the influence has it, and
-      lambda -> lambda^T J_0, in which what a zero multiplies is not read. Both
+      lambda -> lambda^T J_0, in which what a zero multiplies is not read; both
       at once, so that a buffer can be written in place before it is read.
     """
     ...
@@ -310,7 +310,7 @@ def params_dtype(params: Params) -> jnp.dtype:
   """Returns the dtype in which a network with these parameters computes.
 
   Args:
-    params: the parameters of a cell, a pytree of arrays.
+    params: the parameters of a cell.
 
   Returns:
     The dtype of the leaves.
@@ -321,11 +321,8 @@ def params_dtype(params: Params) -> jnp.dtype:
   leaves = jax.tree.leaves(params)
   dtypes = {getattr(leaf, "dtype", type(leaf)) for leaf in leaves}
   is_array = all(isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves)
-  if not (
-    is_array
-    and len(dtypes) == 1
-    and jnp.issubdtype(leaves[0].dtype, jnp.floating)
-  ):
+  is_one = is_array and len(dtypes) == 1
+  if not (is_one and jnp.issubdtype(leaves[0].dtype, jnp.floating)):
     raise ValueError(
       "expected cell parameters that are arrays of one floating dtype, got "
       f"{sorted(map(str, dtypes))}"
@@ -374,8 +371,9 @@ def step(cell: Cell, params: Params, state_tm1: State, x_t: PyTree) -> State:
   """
   state_t = cell.step(params, state_tm1, x_t)
   before, after = jax.tree.structure(state_tm1), jax.tree.structure(state_t)
-  shapes = [[jnp.shape(s) for s in jax.tree.leaves(tree)]
-            for tree in (state_tm1, state_t)]  # fmt: skip
+  shapes = [
+    list(map(jnp.shape, jax.tree.leaves(s))) for s in (state_tm1, state_t)
+  ]
   if before != after or shapes[0] != shapes[1]:
     raise ValueError(
       f"expected the step to keep the state {before} with shapes {shapes[0]}, "
