@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
-from jax import flatten_util, lax
+from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops
@@ -146,19 +146,26 @@ def multiply(
   columns = [jnp.sum(row, axis=tuple(range(row.ndim - 1))) for row in rows]
   finite = [jnp.all(jnp.isfinite(column)) for column in columns]
 
-  def carefully(products):
-    # Tied to the carry, so that none of it is computed outside of the loop.
-    _, c, leaves = lax.optimization_barrier((products, cotangents, influence))
+  def carefully(carry):
+    _, one = carry
+    # For all XLA knows `one` changes from turn to turn: what is made of J * one
+    # is not moved out of the loop, to be made at every step.
+    leaves = [j * one for j in influence]
     is_bad = [~jnp.isfinite(j) for j in leaves]
     reads = _product(
-      (c != 0).astype(c.dtype), [bad.astype(c.dtype) for bad in is_bad]
+      (cotangents != 0).astype(one.dtype), [b.astype(one.dtype) for b in is_bad]
     )
     clean = _product(
-      c, [jnp.where(b, 0, j) for b, j in zip(is_bad, leaves, strict=True)]
+      cotangents,
+      [jnp.where(b, 0, j) for b, j in zip(is_bad, leaves, strict=True)],
     )
-    return jax.tree.map(lambda r, p: jnp.where(r > 0, jnp.nan, p), reads, clean)
+    products = jax.tree.map(
+      lambda r, p: jnp.where(r > 0, jnp.nan, p), reads, clean
+    )
+    return products, one + 1
 
-  return loops.when(~jnp.all(jnp.stack(finite)), carefully, products)
+  start = products, jnp.ones([], cotangents.dtype)
+  return loops.when(~jnp.all(jnp.stack(finite)), carefully, start)[0]
 
 
 @multiply.defjvp
