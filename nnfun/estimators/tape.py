@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
-from jax import flatten_util
+from jax import flatten_util, lax
 from jax import numpy as jnp
 
 from nnfun import base, loops
@@ -138,42 +138,41 @@ def multiply(
     influence: J, arrays [S, ...].
 
   Returns:
-    Arrays [..., ...]; NaN where an entry of J that is not finite is read.
+    Arrays [..., ...]; not finite where an entry of J that is not is read.
   """
   products = _product(cotangents, influence)
   # Each row of the product reads all of J: 0 times infinity is NaN.
   rows = [p if cotangents.ndim == 1 else p[0] for p in products]
-  columns = [jnp.sum(row, axis=tuple(range(row.ndim - 1))) for row in rows]
-  finite = [jnp.all(jnp.isfinite(column)) for column in columns]
+  is_finite = jnp.stack([jnp.all(jnp.isfinite(_columns(row))) for row in rows])
 
-  def carefully(carry):
-    _, one = carry
-    # For all XLA knows `one` changes from turn to turn: what is made of J * one
-    # is not moved out of the loop, to be made at every step.
-    leaves = [j * one for j in influence]
-    is_bad = [~jnp.isfinite(j) for j in leaves]
-    reads = _product(
-      (cotangents != 0).astype(one.dtype), [b.astype(one.dtype) for b in is_bad]
-    )
-    clean = _product(
-      cotangents,
-      [jnp.where(b, 0, j) for b, j in zip(is_bad, leaves, strict=True)],
-    )
-    products = jax.tree.map(
-      lambda r, p: jnp.where(r > 0, jnp.nan, p), reads, clean
-    )
-    return products, one + 1
+  def add_row(s, sums):
+    """Once more, row by row of J."""
+    c = lax.dynamic_index_in_dim(cotangents, s, -1, keepdims=False)
 
-  start = products, jnp.ones([], cotangents.dtype)
-  return loops.when(~jnp.all(jnp.stack(finite)), carefully, start)[0]
+    def add(total, j):
+      row = lax.dynamic_index_in_dim(j, s, 0, keepdims=False)
+      c_s = c.reshape(c.shape + (1,) * row.ndim)
+      row = row.reshape((1,) * c.ndim + row.shape)
+      return jnp.where(s == 0, 0, total) + jnp.where(c_s == 0, 0, c_s * row)
+
+    return jax.tree.map(add, sums, influence)
+
+  num_states = cotangents.shape[-1]
+  first = jnp.where(jnp.all(is_finite), num_states, 0)
+  return loops.fori(first, num_states, add_row, products)
 
 
 @multiply.defjvp
 def _multiply_jvp(primals, tangents):
-  product = multiply(*primals)
   left = _product(tangents[0], primals[1])
   right = _product(primals[0], tangents[1])
-  return product, jax.tree.map(jnp.add, left, right)
+  return multiply(*primals), jax.tree.map(jnp.add, left, right)
+
+
+def _columns(row):
+  """Sums over all axes but the last, by a product: XLA's sums are slower."""
+  matrix = row.reshape(-1, row.shape[-1] if row.ndim else 1)
+  return jnp.ones(len(matrix), row.dtype) @ matrix
 
 
 def _product(cotangents, influence):
