@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
-from jax import flatten_util, lax
+from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops
@@ -145,17 +145,18 @@ def multiply(
   rows = [p if cotangents.ndim == 1 else p[0] for p in products]
   is_finite = jnp.stack([jnp.all(jnp.isfinite(_columns(row))) for row in rows])
 
+  columns = jnp.moveaxis(cotangents, -1, 0)
+
   def add_row(s, sums):
     """Once more, row by row of J."""
-    c = lax.dynamic_index_in_dim(cotangents, s, -1, keepdims=False)
+    c, rows = tape_memory.entry_at((columns, influence), s)
 
-    def add(total, j):
-      row = lax.dynamic_index_in_dim(j, s, 0, keepdims=False)
+    def add(total, row):
       c_s = c.reshape(c.shape + (1,) * row.ndim)
       row = row.reshape((1,) * c.ndim + row.shape)
       return jnp.where(s == 0, 0, total) + jnp.where(c_s == 0, 0, c_s * row)
 
-    return jax.tree.map(add, sums, influence)
+    return jax.tree.map(add, sums, rows)
 
   num_states = cotangents.shape[-1]
   first = jnp.where(jnp.all(is_finite), num_states, 0)
