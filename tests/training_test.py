@@ -256,6 +256,25 @@ class OptimizersTest(parameterized.TestCase):
       self.assertTrue(np.all(np.isfinite(first)) and np.any(first != second))
       chex.assert_tree_all_finite(its_params)  # Still there.
 
+  def test_a_state_of_episodes_can_be_donated(self):
+    cell, loss_fn, params = _setup()
+    estimator, optimizer = (
+      nf.estimators.truncated_bptt(cell, loss_fn),
+      optax.sgd(1),
+    )
+    key = jax.random.key(0)
+    state = nf.training.episodes_init(optimizer, params, key)
+    train = jax.jit(
+      lambda state: nf.training.train_episodes(
+        estimator, optimizer, _random_task(4), state, num_episodes=1, segment=4
+      ),
+      donate_argnums=0,
+    )
+    train(state)
+    chex.assert_tree_all_finite(
+      (params, jax.random.normal(key))
+    )  # Still there.
+
 
 class HooksTest(parameterized.TestCase):
   def test_reports_at_a_stride(self):
