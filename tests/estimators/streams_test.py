@@ -118,7 +118,9 @@ class ResetsTest(parameterized.TestCase):
       cell_name = tables.INTERFACE[name][1][0]
       _, _, params, estimator = tables.make(name, cell_name)
       xs, ys, resets, _ = _stream()
-      patterns = jnp.stack([resets, jnp.roll(resets, 2), jnp.zeros_like(resets)])
+      patterns = jnp.stack(
+        [resets, jnp.roll(resets, 2), jnp.zeros_like(resets)]
+      )
       gradient = functools.partial(
         nf.training.episode_gradient, estimator, segment=2
       )
