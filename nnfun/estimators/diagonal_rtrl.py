@@ -115,5 +115,5 @@ def _flat_units(units):
 
 def _times(row, trace):
   """sum_d row[d] trace[d, ...]; what a zero multiplies is not read."""
-  row = row.reshape(row.shape + (1,) * (trace.ndim - 1))
-  return jnp.sum(jnp.where(row == 0, 0, row * trace), axis=0)
+  is_null = (row == 0).reshape(row.shape + (1,) * (trace.ndim - 1))
+  return jnp.tensordot(row, jnp.where(is_null, 0, trace), 1)
