@@ -169,6 +169,28 @@ class InputsTest(parameterized.TestCase):
             estimate, params, jax.random.key(0), xs, ys, segment=1
           )
 
+  def test_a_step_run_again_sees_its_input_in_the_dtype_it_had(self):
+    """The room is wider, and what a step computes depends on the dtype."""
+    step = lambda w, h_tm1, x_t: jnp.tanh(w @ h_tm1 + jnp.sin(100 * x_t))
+    spec = jax.ShapeDtypeStruct((4,), jnp.float32)
+    cell = nf.Cell(None, lambda: jnp.zeros(4), step, input_spec=spec)
+    params = {"cell": jnp.eye(4) / 2, "readout": jnp.ones((2, 4))}
+    xs = jax.random.normal(jax.random.key(0), (_NUM_STEPS, 4), jnp.bfloat16)
+    ys = jnp.zeros((_NUM_STEPS, 2))
+
+    def exact(xs):
+      return nf.training.exact_gradient(cell, _loss, params, xs, ys).grads
+
+    for name in ("lazy", "rolling"):
+      estimate = jax.jit(
+        lambda params, make=ESTIMATORS[name]: nf.training.episode_gradient(
+          make(cell, _loss), params, jax.random.key(0), xs, ys, segment=1
+        )
+      )(params)
+      oracles.assert_same_gradient(estimate.grads, exact(xs))
+    with self.assertRaisesRegex(AssertionError, "relative error"):
+      oracles.assert_same_gradient(exact(xs.astype(jnp.float32)), exact(xs))
+
   @parameterized.parameters(
     ("int32", "float64", "bfloat16", True),
     ("int16", "float32", "bfloat16", True),
