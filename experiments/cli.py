@@ -90,7 +90,7 @@ def run_study(study: study_lib.Study, options: Options) -> pathlib.Path:
     records.begin(folder, run_identity, records.environment(options.config))
     records.save_arrays(folder, study.run(options.config))
     # From the disk, as anyone would who judges the results later.
-    results = records.load_arrays(folder)
+    results = records.load_arrays(folder, study.Results)
     claims = [claim.as_json(study.name) for claim in study.claims(results)]
     records.write_json(folder / "claims.json", claims)
     records.write(folder / "figure.svg", style.save_svg(study.plot(results)))
@@ -120,7 +120,7 @@ def parse_flags(
       message of one line.
   """
   argv = list(argv)
-  types = typing.get_type_hints(study.Config)
+  types = typing.get_type_hints(study.Config)  # Of Annotated the plain ones.
   _check_fields(argv, types)
   flags.DEFINE_bool(
     "full", False, "Run the published sizes.", flag_values=flag_values
@@ -230,12 +230,20 @@ def print_claims(study: study_lib.Study, folder: pathlib.Path) -> None:
       claim["id"],
       markup.escape(claim["statement"]),
       study_lib.format_expected(claim),
-      study_lib.format_number(claim["measured"]),
-      "[green]holds[/]" if claim["holds"] else "[bold red]fails[/]",
+      study_lib.format_measured(claim),
+      _VERDICTS[study_lib.verdict(claim)],
     )
   console = rich_console.Console()
   console.print(table)
   console.print(f"Written to {folder}", soft_wrap=True, highlight=False)
+
+
+_VERDICTS = {
+  "holds": "[green]holds[/]",
+  "fails": "[bold red]fails[/]",
+  "undecided": "[yellow]undecided[/]",
+  "not run here": "[dim]not run here[/]",
+}
 
 
 def _check_fields(argv: Sequence[str], names: Iterable[str]) -> None:

@@ -24,6 +24,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -197,17 +198,18 @@ def begin(
   write_json(folder / "env.json", env)
 
 
-def save_arrays(folder: pathlib.Path, results: study_lib.Results) -> None:
+def save_arrays(folder: pathlib.Path, results: Any) -> None:
   """Writes the results.
 
   Args:
     folder: The run folder.
-    results: Named arrays of numbers, booleans or strings.
+    results: Arrays of numbers, booleans or strings, in NamedTuples and in
+      mappings by name, as deep as need be; None for what there is not.
 
   Raises:
     ValueError: If an entry is something else, which could not be read back.
   """
-  arrays = {name: np.asarray(value) for name, value in results.items()}
+  arrays = {name: np.asarray(v) for name, v in _flatten("", results)}
   for name, array in arrays.items():
     if array.dtype.kind not in "biufcUS":
       raise ValueError(
@@ -219,10 +221,55 @@ def save_arrays(folder: pathlib.Path, results: study_lib.Results) -> None:
   write(folder / "arrays.npz", buffer.getvalue())
 
 
-def load_arrays(folder: pathlib.Path) -> dict[str, np.ndarray]:
-  """Reads the results."""
+def load_arrays(folder: pathlib.Path, kind: Any = None) -> Any:
+  """Reads the results.
+
+  Args:
+    folder: The run folder.
+    kind: The NamedTuple that was saved; None for a mapping of arrays.
+
+  Returns:
+    What was saved.
+  """
   with np.load(folder / "arrays.npz") as arrays:
-    return dict(arrays)
+    flat = dict(arrays)
+  return flat if kind is None else _unflatten(kind, flat)
+
+
+def _flatten(path, tree):
+  """Pairs of a path ("a/b") and a leaf."""
+  if tree is None:
+    return
+  named = tree._asdict() if hasattr(tree, "_asdict") else tree
+  if not isinstance(named, Mapping):
+    yield path, tree
+    return
+  for name, branch in named.items():
+    yield from _flatten(f"{path}/{name}" if path else str(name), branch)
+
+
+def _unflatten(kind, flat):
+  """Builds a value of the annotated type from the leaves below its path."""
+  kinds = typing.get_args(kind)
+  if type(None) in kinds:
+    (kind,) = [k for k in kinds if k is not type(None)]
+    return _unflatten(kind, flat) if flat else None
+  if hasattr(kind, "_fields"):
+    hints = typing.get_type_hints(kind)
+    return kind(**{n: _unflatten(hints[n], _below(flat, n)) for n in hints})
+  if typing.get_origin(kind) in (dict, Mapping):
+    names = dict.fromkeys(path.split("/")[0] for path in flat)
+    return {name: _unflatten(kinds[1], _below(flat, name)) for name in names}
+  return flat[""]
+
+
+def _below(flat, name):
+  """The leaves below a name, by the rest of their paths."""
+  return {
+    path[len(name) + 1 :]: leaf
+    for path, leaf in flat.items()
+    if path == name or path.startswith(name + "/")
+  }
 
 
 def finish(folder: pathlib.Path, seconds: float) -> None:

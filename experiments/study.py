@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from matplotlib import figure as mpl_figure
 
-Results = Mapping[str, np.ndarray]
+# The NamedTuple of arrays that a study's `run` returns (or, still, a mapping).
+Results = Any
 # The interval of what must be more than zero. An interval includes its ends,
 # and something compared with itself differs by exactly 0. Takes no tolerance.
 POSITIVE = (float(np.finfo(np.float64).tiny), math.inf)
@@ -104,7 +105,7 @@ class Claim:
       "tolerance": float(self.tolerance),
       "holds": self.holds,
     }
-    return record | ({"note": self.note} if self.note else {})
+    return record | {"note": self.note}
 
 
 def _finite_or(value: float, otherwise: str | None = None) -> Any:
@@ -168,6 +169,9 @@ class Study(NamedTuple):
   plot: PlotFn
   full: Any  # The Config with the published sizes.
   exclusive: bool = False  # Measures time: nothing else may run beside it.
+  answer: str = ""  # One sentence, for a reader who stops there.
+  caption: str = ""  # What is seen in the figure, panel by panel.
+  Results: Any = None  # The NamedTuple that `run` returns; None: named arrays.
 
 
 def format_number(value: float | str | None) -> str:
@@ -191,10 +195,30 @@ def format_expected(record: Mapping[str, Any]) -> str:
   if not isinstance(expected, list):
     return format_number(expected)
   low, high = expected
+  if record.get("strict") and low is None and high is not None:
+    return f"< {format_number(high)}"
   if low is None:
     return "any number" if high is None else f"≤ {format_number(high)}"
+  if record.get("strict") and high is None:
+    return f"> {format_number(low)}"
   if high is None and low == POSITIVE[0]:
     return "> 0"
   if high is None:
     return f"≥ {format_number(low)}"
   return f"{format_number(low)} … {format_number(high)}"
+
+
+def format_measured(record: Mapping[str, Any]) -> str:
+  """Returns what a claim's JSON record has measured, with its error."""
+  if record["measured"] is None:
+    return "–"
+  text = format_number(record["measured"])
+  error = record.get("error")
+  return f"{text} ± {float(error):.2g}" if error else text
+
+
+def verdict(record: Mapping[str, Any]) -> str:
+  """Returns the verdict on a claim's JSON record in words."""
+  if record["holds"] is None:
+    return "not run here" if record["measured"] is None else "undecided"
+  return "holds" if record["holds"] else "fails"

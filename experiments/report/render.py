@@ -54,10 +54,9 @@ def write_report(
   """
   studies = [_load(index, section) for index, section in enumerate(sections)]
   claims = [claim for study in studies for claim in study["claims"]]
-  num_held = sum(claim["holds"] for claim in claims)
   totals = Totals(
-    num_held=num_held,
-    num_failed=len(claims) - num_held,
+    num_held=sum(claim["holds"] is True for claim in claims),
+    num_failed=sum(claim["holds"] is False for claim in claims),
     num_crashed=sum(bool(section.error) for section in sections),
   )
   page = _template().render(
@@ -183,6 +182,8 @@ def _template() -> jinja2.Template:
   environment.filters |= {
     "number": study_lib.format_number,
     "expected": study_lib.format_expected,
+    "measured": study_lib.format_measured,
+    "verdict": study_lib.verdict,
     "duration": format_duration,
     "code": _code,
   }

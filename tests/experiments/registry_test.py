@@ -21,7 +21,9 @@ class RegistryTest(parameterized.TestCase):
   def test_lists_every_study(self):
     files = (records.ROOT / "experiments").rglob("*.py")
     found = {
-      ".".join(file.relative_to(records.ROOT).with_suffix("").parts)
+      ".".join(
+        file.relative_to(records.ROOT).with_suffix("").parts
+      ).removesuffix(".__init__")
       for file in files
       if "\nSTUDY = " in file.read_text()
     }

@@ -67,6 +67,7 @@ class ClaimTest(parameterized.TestCase):
         "measured": want_measured,
         "tolerance": 0.0,
         "holds": claim.holds,
+        "note": "",
       },
     )
 

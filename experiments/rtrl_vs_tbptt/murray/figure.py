@@ -1,14 +1,11 @@
-"""Figure of the study of Murray's task, from its stored arrays.
-
-The arrays are described at `murray.run`.
-"""
+"""Figure of the study of Murray's task."""
 
 import numpy as np
 from matplotlib import figure as mpl_figure
 from matplotlib import ticker
 
 from experiments import study, style
-from experiments.rtrl_vs_tbptt import murray_claims as claims_lib
+from experiments.rtrl_vs_tbptt.murray import readings
 
 
 def plot(results: study.Results) -> mpl_figure.Figure:
@@ -22,7 +19,7 @@ def plot(results: study.Results) -> mpl_figure.Figure:
 
 
 def _plot_curves(axes, results):
-  bptt, rtrl = results["bptt"], results["rtrl"]
+  bptt, rtrl = results.bptt, results.rtrl
   trials = np.arange(1, bptt.shape[1] + 1)
   for i, curve in enumerate(bptt):
     label = f"BPTT, {len(bptt)} networks" if i == 0 else None
@@ -40,8 +37,8 @@ def _plot_curves(axes, results):
       label=label,
     )
   for name, value, above in (
-    ("BPTT", claims_lib.PUBLISHED_BPTT, True),
-    ("RFLO", claims_lib.PUBLISHED_RFLO, False),
+    ("BPTT", readings.PUBLISHED_BPTT, True),
+    ("RFLO", readings.PUBLISHED_RFLO, False),
   ):
     axes.axhline(value, color=style.GREY, linestyle=":")
     axes.text(
@@ -61,15 +58,15 @@ def _plot_curves(axes, results):
 
 
 def _plot_differences(axes, results):
-  num_trials = results["rtrl"].shape[1]
+  num_trials = results.rtrl.shape[1]
   trials = np.arange(1, num_trials + 1)
   for name, color, label in (
     ("nudged", style.GREY, "BPTT from weights changed in the last bit"),
     ("rtrl", style.PALETTE[1], "RTRL"),
   ):
-    for i in range(len(results["rtrl"])):
-      curve = results["bptt"][i, :num_trials]
-      difference = np.abs(results[name][i, :num_trials] / curve - 1)
+    for i in range(len(results.rtrl)):
+      curve = results.bptt[i, :num_trials]
+      difference = np.abs(getattr(results, name)[i, :num_trials] / curve - 1)
       axes.loglog(
         trials,
         np.maximum(difference, 1e-8),  # Equal to the last bit: at the bottom.
@@ -88,20 +85,20 @@ def _plot_differences(axes, results):
 
 def _plot_final(axes, results):
   """Draws the final losses of all networks, and the published ones."""
-  num_trials = results["bptt"].shape[1]
+  num_trials = results.bptt.shape[1]
   for name, color, mark, label in (
     ("bptt", style.PALETTE[0], "o", "BPTT"),
     ("shifted", style.PALETTE[2], "s", "BPTT, shifted as published"),
     ("rtrl", style.PALETTE[1], "x", "RTRL"),
   ):
-    if results[name].shape[1] != num_trials:
+    if getattr(results, name).shape[1] != num_trials:
       continue
-    final = np.sort(results[name][:, -1])
+    final = np.sort(getattr(results, name)[:, -1])
     rank = (np.arange(len(final)) + 0.5) / len(final)
     axes.plot(final, rank, mark, ls="-", lw=0.8, color=color, label=label)
   for name, value, line in (
-    ("BPTT", claims_lib.PUBLISHED_BPTT, "--"),
-    ("RFLO", claims_lib.PUBLISHED_RFLO, ":"),
+    ("BPTT", readings.PUBLISHED_BPTT, "--"),
+    ("RFLO", readings.PUBLISHED_RFLO, ":"),
   ):
     label = f"published, {name}: {1e4 * value:.2f}"
     axes.axvline(value, color=style.GREY, linestyle=line, label=label)
@@ -120,22 +117,22 @@ def _plot_final(axes, results):
 
 
 def _plot_output(axes, results):
-  steps = np.arange(len(results["target"]))
-  axes.plot(steps, results["target"], color="k", linewidth=3, alpha=0.3)
+  steps = np.arange(len(results.target))
+  axes.plot(steps, results.target, color="k", linewidth=3, alpha=0.3)
   for name, label, color, line in (
     ("bptt", "BPTT", style.PALETTE[0], "-"),
     ("rtrl", "RTRL", style.PALETTE[1], "--"),
   ):
-    num_trials = results[name].shape[1]
+    num_trials = getattr(results, name).shape[1]
     axes.plot(
       steps,
-      results[f"{name}_outputs"][0],
+      getattr(results, f"{name}_outputs")[0],
       line,
       color=color,
       linewidth=1.2,
       label=f"{label}, after {num_trials:,} trials",
     )
-  by_bptt, by_rtrl = results["seconds"] * 10_000
+  by_bptt, by_rtrl = results.seconds * 10_000
   axes.set(
     title="What it draws (grey: the target)",
     xlabel=f"step (10,000 trials: BPTT {by_bptt:.1f} s, RTRL {by_rtrl:.0f} s)",

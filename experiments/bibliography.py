@@ -1,0 +1,307 @@
+"""Every text that a claim cites, with a link where there is one."""
+
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+  """One text of the bibliography."""
+
+  authors: str
+  title: str
+  year: str  # And where it appeared; empty if the text does not say.
+  url: str  # Empty if the text is not on the web.
+
+
+TEXTS = {
+  # The five documents which the studies go through.
+  "S0": Text(
+    "Sikdar",
+    "Neural networks and deep learning: exercises",
+    "2021",
+    "",
+  ),
+  "S1": Text(
+    "Corrales, Miller, Morgenshtern",
+    "Machine learning in signal processing, solutions to problem set 5",
+    "",
+    "",
+  ),
+  "S2": Text(
+    "Kent",
+    "Introduction to deep learning, slides of ISE 364 / 464",
+    "",
+    "",
+  ),
+  "S3": Text(
+    "",
+    "Chapter 1, lecture notes on a network that learns XOR",
+    "",
+    "",
+  ),
+  "S4": Text("", "Problem sheet 4", "", ""),
+  # Papers and books.
+  "arjovsky2016": Text(
+    "Arjovsky, Shah, Bengio",
+    "Unitary evolution recurrent neural networks",
+    "ICML 2016",
+    "https://arxiv.org/abs/1511.06464",
+  ),
+  "baldi1989": Text(
+    "Baldi, Hornik",
+    "Neural networks and principal component analysis: learning from examples "
+    "without local minima",
+    "1989",
+    "https://doi.org/10.1016/0893-6080(89)90014-2",
+  ),
+  "berthet2020": Text(
+    "Berthet et al.",
+    "Learning with differentiable perturbed optimizers",
+    "2020",
+    "https://arxiv.org/abs/2002.08676",
+  ),
+  "cybenko1989": Text(
+    "Cybenko",
+    "Approximation by superpositions of a sigmoidal function",
+    "1989",
+    "https://doi.org/10.1007/BF02551274",
+  ),
+  "duchi2011": Text(
+    "Duchi, Hazan, Singer",
+    "Adaptive subgradient methods for online learning and stochastic "
+    "optimization",
+    "JMLR 12, 2011",
+    "https://jmlr.org/papers/v12/duchi11a.html",
+  ),
+  "eckart1936": Text(
+    "Eckart, Young",
+    "The approximation of one matrix by another of lower rank",
+    "1936",
+    "https://doi.org/10.1007/BF02288367",
+  ),
+  "glorot2010": Text(
+    "Glorot, Bengio",
+    "Understanding the difficulty of training deep feedforward neural networks",
+    "AISTATS 2010",
+    "https://proceedings.mlr.press/v9/glorot10a.html",
+  ),
+  "guo2017": Text(
+    "Guo, Pleiss, Sun, Weinberger",
+    "On calibration of modern neural networks",
+    "ICML 2017",
+    "https://arxiv.org/abs/1706.04599",
+  ),
+  "hanin2018": Text(
+    "Hanin",
+    "Which neural net architectures give rise to exploding and vanishing "
+    "gradients?",
+    "2018",
+    "https://arxiv.org/abs/1801.03744",
+  ),
+  "hanin_nica2018": Text(
+    "Hanin, Nica",
+    "Products of many large random matrices and gradients in deep neural "
+    "networks",
+    "2018",
+    "https://arxiv.org/abs/1812.05994",
+  ),
+  "he2015": Text(
+    "He, Zhang, Ren, Sun",
+    "Delving deep into rectifiers",
+    "2015",
+    "https://arxiv.org/abs/1502.01852",
+  ),
+  "hochreiter1997": Text(
+    "Hochreiter, Schmidhuber",
+    "Long short-term memory",
+    "Neural Computation 9(8), 1997",
+    "https://doi.org/10.1162/neco.1997.9.8.1735",
+  ),
+  "kingma2015": Text(
+    "Kingma, Ba",
+    "Adam: a method for stochastic optimization",
+    "2015",
+    "https://arxiv.org/abs/1412.6980",
+  ),
+  "loshchilov2019": Text(
+    "Loshchilov, Hutter",
+    "Decoupled weight decay regularization",
+    "2019",
+    "https://arxiv.org/abs/1711.05101",
+  ),
+  "lu2019": Text(
+    "Lu, Shin, Su, Karniadakis",
+    "Dying ReLU and initialization",
+    "2019",
+    "https://arxiv.org/abs/1903.06733",
+  ),
+  "marschall2020": Text(
+    "Marschall, Cho, Savin",
+    "A unified framework of online learning algorithms for training recurrent "
+    "neural networks",
+    "JMLR 21(135), 2020",
+    "https://jmlr.org/papers/v21/19-562.html",
+  ),
+  "martins2016": Text(
+    "Martins, Astudillo",
+    "From softmax to sparsemax",
+    "ICML 2016",
+    "https://arxiv.org/abs/1602.02068",
+  ),
+  "mezzadri2007": Text(
+    "Mezzadri",
+    "How to generate random matrices from the classical compact groups",
+    "2007",
+    "https://arxiv.org/abs/math-ph/0609050",
+  ),
+  "minsky1969": Text("Minsky, Papert", "Perceptrons", "1969", ""),
+  "muroga1971": Text(
+    "Muroga",
+    "Threshold logic and its applications",
+    "1971",
+    "https://oeis.org/A000609",
+  ),
+  "murray2019": Text(
+    "Murray",
+    "Local online learning in recurrent networks with random feedback",
+    "eLife 8:e43299, 2019",
+    "https://doi.org/10.7554/eLife.43299",
+  ),
+  "nair2025": Text(
+    "Nair",
+    "Softmax is 1/2-Lipschitz: a tight bound across all l_p norms",
+    "2025",
+    "https://arxiv.org/abs/2510.23012",
+  ),
+  "nielsen2015": Text(
+    "Nielsen",
+    "Neural networks and deep learning",
+    "2015",
+    "http://neuralnetworksanddeeplearning.com",
+  ),
+  "pascanu2013": Text(
+    "Pascanu, Mikolov, Bengio",
+    "On the difficulty of training recurrent neural networks",
+    "ICML 2013",
+    "https://arxiv.org/abs/1211.5063",
+  ),
+  "pennington2018": Text(
+    "Pennington, Schoenholz, Ganguli",
+    "The emergence of spectral universality in deep networks",
+    "AISTATS 2018",
+    "https://arxiv.org/abs/1802.09979",
+  ),
+  "polyak1964": Text(
+    "Polyak",
+    "Some methods of speeding up the convergence of iteration methods",
+    "1964",
+    "https://doi.org/10.1016/0041-5553(64)90137-5",
+  ),
+  "poole2016": Text(
+    "Poole, Lahiri, Raghu, Sohl-Dickstein, Ganguli",
+    "Exponential expressivity in deep neural networks through transient chaos",
+    "2016",
+    "https://arxiv.org/abs/1606.05340",
+  ),
+  "robbins1951": Text(
+    "Robbins, Monro",
+    "A stochastic approximation method",
+    "1951",
+    "https://doi.org/10.1214/aoms/1177729586",
+  ),
+  "saxe2014": Text(
+    "Saxe, McClelland, Ganguli",
+    "Exact solutions to the nonlinear dynamics of learning in deep linear "
+    "neural networks",
+    "ICLR 2014",
+    "https://arxiv.org/abs/1312.6120",
+  ),
+  "schoenholz2017": Text(
+    "Schoenholz, Gilmer, Ganguli, Sohl-Dickstein",
+    "Deep information propagation",
+    "ICLR 2017",
+    "https://arxiv.org/abs/1611.01232",
+  ),
+  "sklearn": Text(
+    "Pedregosa et al.",
+    "Scikit-learn: machine learning in Python",
+    "JMLR 12, 2011",
+    "https://scikit-learn.org",
+  ),
+  "sutskever2013": Text(
+    "Sutskever, Martens, Dahl, Hinton",
+    "On the importance of initialization and momentum in deep learning",
+    "ICML 2013",
+    "https://proceedings.mlr.press/v28/sutskever13.html",
+  ),
+  "tallec2017": Text(
+    "Tallec, Ollivier",
+    "Unbiased online recurrent optimization",
+    "2017",
+    "https://arxiv.org/abs/1702.05043",
+  ),
+  "telgarsky2016": Text(
+    "Telgarsky",
+    "Benefits of depth in neural networks",
+    "COLT 2016",
+    "https://arxiv.org/abs/1602.04485",
+  ),
+  "tieleman2012": Text(
+    "Tieleman, Hinton",
+    "Lecture 6.5: rmsprop",
+    "Coursera, 2012",
+    "",
+  ),
+  "vicol2021": Text(
+    "Vicol, Metz, Sohl-Dickstein",
+    "Unbiased gradient estimation in unrolled computation graphs with "
+    "persistent evolution strategies",
+    "ICML 2021",
+    "https://arxiv.org/abs/2112.13835",
+  ),
+  "williams1989": Text(
+    "Williams, Zipser",
+    "A learning algorithm for continually running fully recurrent neural "
+    "networks",
+    "Neural Computation 1(2), 1989",
+    "https://doi.org/10.1162/neco.1989.1.2.270",
+  ),
+  "williams1990": Text(
+    "Williams, Peng",
+    "An efficient gradient-based algorithm for on-line training of recurrent "
+    "network trajectories",
+    "Neural Computation 2(4), 1990",
+    "https://doi.org/10.1162/neco.1990.2.4.490",
+  ),
+  "yarotsky2017": Text(
+    "Yarotsky",
+    "Error bounds for approximations with deep ReLU networks",
+    "2017",
+    "https://arxiv.org/abs/1610.01145",
+  ),
+}
+
+
+def text(cite: str, where: str) -> str:
+  """Returns how a source is written out for a reader.
+
+  Args:
+    cite: a key of `TEXTS`; "" for what is derived here.
+    where: section, table, equation; or the derivation.
+
+  Returns:
+    Authors, title, year and place, separated by commas.
+
+  Raises:
+    ValueError: if the text is not in the bibliography.
+  """
+  if not cite:
+    return where
+  if cite not in TEXTS:
+    raise ValueError(f"expected a text of the bibliography, got {cite!r}")
+  authors, title, year, _ = TEXTS[cite]
+  return ", ".join(part for part in (authors, title, year, where) if part)
+
+
+def url(cite: str) -> str:
+  """Returns the link of a text; "" if it has none."""
+  return TEXTS[cite].url if cite else ""

@@ -1,0 +1,96 @@
+"""What a setting may be, as types: the fields of a Config check themselves.
+
+@dataclasses.dataclass(frozen=True)
+class Config(settings.Config):
+  num_units: settings.Count = 50  # n.
+  rates: tuple[settings.Positive, ...] = (0.1, 0.3)  # Of SGD.
+  seed: settings.Seed = 0  # Of the initial weights.
+
+Rules between fields follow in `__post_init__`, with `require`.
+"""
+
+import dataclasses
+import math
+import typing
+from typing import Annotated, Any, NamedTuple
+
+
+class Range(NamedTuple):
+  """The numbers that a setting may be; always finite."""
+
+  low: float = -math.inf
+  high: float = math.inf
+  above: float = -math.inf  # Like `low`, but the end itself is outside.
+  below: float = math.inf
+
+  def __contains__(self, value: float) -> bool:
+    """Whether a number may be set."""
+    return (
+      math.isfinite(value)
+      and self.low <= value <= self.high
+      and self.above < value < self.below
+    )
+
+  def __str__(self) -> str:
+    """Says it as a reader would: "a finite number > 0"."""
+    bounds = (
+      (">=", self.low),
+      (">", self.above),
+      ("<=", self.high),
+      ("<", self.below),
+    )
+    ends = [f"{sign} {end:g}" for sign, end in bounds if math.isfinite(end)]
+    return "a finite number" + (f" {' and '.join(ends)}" if ends else "")
+
+
+Count = Annotated[int, Range(low=1)]
+Whole = Annotated[int, Range(low=0)]  # A count that may be none.
+Seed = Annotated[int, Range(low=0, high=2**32 - 1)]
+Finite = Annotated[float, Range()]
+Positive = Annotated[float, Range(above=0.0)]
+NonNegative = Annotated[float, Range(low=0.0)]
+Fraction = Annotated[float, Range(low=0.0, high=1.0)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """Base of every study's Config: refuses what a field's type excludes."""
+
+  def __post_init__(self) -> None:
+    """Checks every field; a subclass with rules of its own calls it first.
+
+    Raises:
+      ValueError: naming the field, what it may be and what it is.
+    """
+    hints = typing.get_type_hints(type(self), include_extras=True)
+    for field in dataclasses.fields(self):
+      _check(field.name, getattr(self, field.name), hints[field.name])
+
+
+def require(condition: bool, expected: str, **actual: Any) -> None:
+  """Refuses settings that do not fit each other.
+
+  Args:
+    condition: whether they do.
+    expected: what should be, such as "num_a <= num_b".
+    **actual: the settings concerned, by name.
+
+  Raises:
+    ValueError: if the condition does not hold, with expected and actual.
+  """
+  if not condition:
+    found = ", ".join(f"{name}={value!r}" for name, value in actual.items())
+    raise ValueError(f"expected {expected}, got {found}")
+
+
+def _check(name, value, kind):
+  if typing.get_origin(kind) is tuple:
+    require(len(value) > 0, f"at least one value of {name}", **{name: value})
+    for element in value:
+      _check(name, element, typing.get_args(kind)[0])
+  elif typing.get_origin(kind) is Annotated:
+    _, *rules = typing.get_args(kind)
+    for rule in rules:
+      require(value in rule, f"{name} to be {rule}", **{name: value})
+  elif kind is float:
+    require(value in Range(), f"{name} to be {Range()}", **{name: value})
