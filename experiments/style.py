@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import axes as mpl_axes
 from matplotlib import figure as mpl_figure
 
 # Okabe & Ito (2008), "Color Universal Design", without the yellow that cannot
@@ -87,6 +88,49 @@ def colors(num_colors: int) -> list[str]:
   """Returns shades from dark to light, for an ordered family of curves."""
   shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, num_colors))
   return [mpl.colors.to_hex(shade) for shade in shades]
+
+
+def band(
+  axes: mpl_axes.Axes, x: np.ndarray, samples: np.ndarray, **line_kwargs: Any
+) -> None:
+  """Draws the mean over seeds, and a band from the 10th to the 90th percentile.
+
+  Args:
+    axes: Where to.
+    x: Positions [N].
+    samples: Curves, seeds first [S, N].
+    **line_kwargs: Of the line (`color`, `label`, ...); the band has its color.
+  """
+  (line,) = axes.plot(x, np.mean(samples, axis=0), **line_kwargs)
+  low, high = np.percentile(samples, [10, 90], axis=0)
+  axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, lw=0)
+
+
+def reference(
+  axes: mpl_axes.Axes,
+  label: str,
+  *,
+  y: float | None = None,
+  x: float | None = None,
+) -> None:
+  """Draws a dotted grey line through all of the axes, named beside itself.
+
+  Args:
+    axes: Where to.
+    label: What it is, such as "published".
+    y: Its height, for a level line.
+    x: Its place, for an upright one.
+  """
+  style_of_line = {"color": GREY, "linestyle": ":", "linewidth": 1.2}
+  text = {"color": GREY, "fontsize": 8.5, "textcoords": "offset points"}
+  if y is not None:
+    axes.axhline(y, **style_of_line)
+    across = axes.get_yaxis_transform()
+    axes.annotate(label, (0.01, y), (0, 2), xycoords=across, **text)
+  if x is not None:
+    axes.axvline(x, **style_of_line)
+    along = axes.get_xaxis_transform()
+    axes.annotate(label, (x, 0.98), (3, 0), xycoords=along, va="top", **text)
 
 
 def save_svg(fig: mpl_figure.Figure) -> str:
