@@ -54,6 +54,7 @@ class Claim:
     measurement: None if it was not run here.
     tolerance: absolute; widens the interval on both sides.
     strict: whether the ends of the interval are outside of it.
+    num_variants: of how many it is the one nearest to failing.
     note: why the claim fails, or what the number means; may be empty.
   """
 
@@ -68,6 +69,7 @@ class Claim:
   measurement: measure.Measurement | None
   tolerance: float = 0.0
   strict: bool = False
+  num_variants: int = 1
   note: str = ""
 
   def __post_init__(self) -> None:
@@ -112,7 +114,9 @@ class Claim:
     lower, upper = self.measurement.limits(CONFIDENCE)
     if low <= lower and upper <= high:
       return True
-    lower, upper = self.measurement.limits(1 - FAILS_BY_CHANCE)
+    # Each of several variants could have been the one that fails.
+    chance = FAILS_BY_CHANCE / self.num_variants
+    lower, upper = self.measurement.limits(1 - chance)
     is_possible = low <= upper and lower <= high  # Never with NaN.
     return None if is_possible else False
 
@@ -211,11 +215,12 @@ class Source(NamedTuple):
         _measurement(value),
         float(tolerance),
         strict,
+        len(variants),
         _with_variant(note, name, len(variants)),
       )
       for name, value in variants.items()
     ]
-    return min(claims, key=_margin)
+    return min(claims, key=_distance_to_failing)
 
   def equal(
     self,
@@ -417,12 +422,13 @@ def _measurement(value):
   return value if is_measurement else measure.Measured(float(value))
 
 
-def _margin(claim):
-  """How far inside of what is expected the limits are; NaN is outside."""
+def _distance_to_failing(claim):
+  """Orders by verdict, then by how far inside the limits are; NaN is first."""
   low, high = claim.interval
   lower, upper = claim.measurement.limits(CONFIDENCE)
   margin = min(lower - low, high - upper)
-  return -math.inf if math.isnan(margin) else margin
+  verdict = (False, None, True).index(claim.holds)
+  return verdict, -math.inf if math.isnan(margin) else margin
 
 
 def _with_variant(note, name, num_variants):

@@ -1,0 +1,69 @@
+"""Settings: what each type of field refuses."""
+
+import dataclasses
+import math
+
+from absl.testing import absltest, parameterized
+
+from experiments import settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(settings.Config):
+  """One field of each kind."""
+
+  count: settings.Count = 1
+  whole: settings.Whole = 0
+  positive: settings.Positive = 0.1
+  share: settings.Fraction = 0.0
+  any_number: float = -1.0
+  rates: tuple[settings.Positive, ...] = (0.1, 0.2)
+  shapes: tuple[tuple[settings.Count, ...], ...] = ((1, 2), (3,))
+  name: str = ""
+  seed: settings.Seed = 0
+
+  def __post_init__(self) -> None:
+    """Refuses more wholes than counts."""
+    super().__post_init__()
+    settings.require(
+      self.whole <= self.count,
+      "whole <= count",
+      whole=self.whole,
+      count=self.count,
+    )
+
+
+class SettingsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    dict(),
+    dict(count=5, whole=5),
+    dict(share=1.0),
+    dict(seed=2**32 - 1),
+    dict(positive=1e-300),
+    dict(shapes=((7,),)),
+  )
+  def test_takes(self, **fields):
+    Config(**fields)
+
+  @parameterized.parameters(
+    (dict(count=0), "count to be a finite number >= 1, got count=0"),
+    (dict(whole=-1), "whole to be a finite number >= 0, got whole=-1"),
+    (dict(positive=0.0), "positive to be a finite number > 0, got"),
+    (dict(positive=math.inf), "positive to be a finite number > 0, got"),
+    (dict(positive=math.nan), "positive to be a finite number > 0, got"),
+    (dict(share=1.5), "share to be a finite number >= 0 and <= 1, got"),
+    (dict(any_number=math.nan), "any_number to be a finite number, got"),
+    (dict(rates=(0.1, -0.1)), "rates to be a finite number > 0, got rates=-0"),
+    (dict(rates=()), "at least one value of rates"),
+    (dict(shapes=((1,), (0,))), "shapes to be a finite number >= 1"),
+    (dict(seed=-1), "seed to be a finite number >= 0 and <= 4"),
+    (dict(seed=2**32), "seed to be"),
+    (dict(whole=2), "expected whole <= count, got whole=2, count=1"),
+  )
+  def test_refuses(self, fields, message):
+    with self.assertRaisesRegex(ValueError, message):
+      Config(**fields)
+
+
+if __name__ == "__main__":
+  absltest.main()
