@@ -14,7 +14,6 @@ import pathlib
 import re
 import sys
 import textwrap
-import time
 import tokenize
 import traceback
 import typing
@@ -28,7 +27,7 @@ from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
 
-from experiments import progress, records, style
+from experiments import progress, records, runs
 from experiments import study as study_lib
 
 
@@ -67,35 +66,20 @@ def main(study: study_lib.Study) -> None:
   def run(options: Options) -> None:
     logging.set_verbosity(logging.WARNING)  # Not which backends jax lacks.
     try:
-      folder = run_study(study, options)
+      outcome = runs.bring_up_to_date(
+        study, options.config, options.runs_dir, rerun=options.rerun
+      )
     except ValueError as error:
       if not _is_validation(error):
         raise
       sys.exit(_fail(str(error), status=1))
     finally:
       progress.close()
-    print_claims(study, folder)
+    print_claims(study, outcome.folder)
+    if not outcome.was_run:
+      print("Finished before; --rerun runs it again.")
 
   app.run(run, flags_parser=parse)
-
-
-def run_study(study: study_lib.Study, options: Options) -> pathlib.Path:
-  """Runs a study unless it is finished already, and returns its folder."""
-  folder = records.folder_of(study, options.config, options.runs_dir)
-  run_identity = records.identity(study, options.config)
-  with records.lock(folder):
-    if records.is_finished(folder, run_identity) and not options.rerun:
-      return folder
-    start = time.monotonic()
-    records.begin(folder, run_identity, records.environment(options.config))
-    records.save_arrays(folder, study.run(options.config))
-    # From the disk, as anyone would who judges the results later.
-    results = records.load_arrays(folder, study.Results)
-    claims = [claim.as_json(study.name) for claim in study.claims(results)]
-    records.write_json(folder / "claims.json", claims)
-    records.write(folder / "figure.svg", style.save_svg(study.plot(results)))
-    records.finish(folder, seconds=time.monotonic() - start)
-  return folder
 
 
 def parse_flags(

@@ -1,13 +1,12 @@
 """Run folders: written atomically, complete or not at all.
 
 A folder holds config.json (what was run: study, configuration, code, settings
-of JAX), env.json (on what), arrays.npz, claims.json, figure.svg and, written
-last, DONE with the checksum of the others. A run is finished only if all of it
-is intact and was made by the present code with the present settings, so neither
-a half-written nor a stale result is ever shown.
+of JAX), env.json (on what) and arrays.npz, with their checksums in RUN; then
+claims.json and figure.svg, with theirs in DONE. Each mark is written after what
+it vouches for, and says by which code that was made, so neither a half-written
+nor a stale result is ever shown.
 """
 
-import ast
 import contextlib
 import dataclasses
 import datetime
@@ -15,7 +14,6 @@ import fcntl
 import functools
 import hashlib
 import importlib.metadata
-import inspect
 import io
 import json
 import os
@@ -34,33 +32,9 @@ import numpy as np
 from experiments import study as study_lib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-_FILES = (
-  "config.json",
-  "env.json",
-  "arrays.npz",
-  "claims.json",
-  "figure.svg",
-)
-_PACKAGES = ("jax", "jaxlib", "numpy")
-# Settings of JAX that change numbers or draws, by their names in `jax.config`.
-# The platforms are those asked for: asking which are there would take an
-# accelerator, and results that were copied here from one are to stay finished.
-_SETTINGS = (
-  "jax_default_matmul_precision",
-  "jax_default_prng_impl",
-  "jax_disable_jit",
-  "jax_disable_most_optimizations",
-  "jax_enable_x64",
-  "jax_high_dynamic_range_gumbel",
-  "jax_numpy_dtype_promotion",
-  "jax_optimization_level",
-  "jax_platforms",
-  "jax_random_seed_offset",
-  "jax_softmax_custom_jvp",
-  "jax_threefry_partitionable",
-)
-# Variables that do so where JAX does not look.
-_VARIABLES = ("LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE", "XLA_FLAGS")
+_RUN_FILES = ("config.json", "env.json", "arrays.npz")
+_JUDGED_FILES = ("claims.json", "figure.svg")
+PACKAGES = ("jax", "jaxlib", "numpy")
 
 
 def folder_of(
@@ -72,50 +46,8 @@ def folder_of(
   elif config == study.full:
     label = "full"
   else:
-    label = _digest(dump_json(dataclasses.asdict(config)).encode())[:10]
+    label = digest(dump_json(dataclasses.asdict(config)).encode())[:10]
   return pathlib.Path(runs_dir) / study.name / label
-
-
-def identity(study: study_lib.Study, config: Any) -> dict[str, Any]:
-  """Returns what decides a run's result, in types JSON can hold."""
-  source = inspect.getsourcefile(study.run)
-  record = {
-    "study": study.name,
-    "config": dataclasses.asdict(config),
-    "source": source_hash(pathlib.Path(source)),
-    "inputs": _input_digests(config),
-    "versions": {name: _version(name) for name in _PACKAGES},
-    "settings": settings(),
-  }
-  return json.loads(dump_json(record))
-
-
-def settings() -> dict[str, Any]:
-  """Returns the settings of JAX and XLA that change a run's numbers."""
-  values = {name: getattr(jax.config, name, None) for name in _SETTINGS}
-  for name in _VARIABLES:
-    arguments = os.environ.get(name, "").split()
-    # What XLA writes down about a program does not change it.
-    kept = [a for a in arguments if not a.startswith("--xla_dump_")]
-    values[name] = " ".join(kept)
-  return values
-
-
-def _input_digests(config: Any) -> dict[str, str]:
-  """Digests of the user's own files: fields whose name ends in _path.
-
-  Folders (data_dir) hold published data, whose readers know the checksums.
-  """
-  paths = {
-    name: pathlib.Path(value)
-    for name, value in dataclasses.asdict(config).items()
-    if name.endswith("_path") and value
-  }
-  return {
-    name: _digest(path.read_bytes())
-    for name, path in paths.items()
-    if path.is_file()
-  }
 
 
 def environment(config: Any) -> dict[str, Any]:
@@ -123,13 +55,12 @@ def environment(config: Any) -> dict[str, Any]:
   device = jax.devices()[0]
   return {
     "python": platform.python_version(),
-    "versions": {name: _version(name) for name in (*_PACKAGES, "nnfun")},
+    "versions": {name: version(name) for name in (*PACKAGES, "nnfun")},
     "platform": device.platform,
     "device": device.device_kind,
     "num_devices": jax.device_count(),
     "processor": _processor(),
     "num_cpus": os.cpu_count(),
-    "settings": settings(),
     "flags": {
       name: value
       for name, value in sorted(os.environ.items())
@@ -145,29 +76,54 @@ def environment(config: Any) -> dict[str, Any]:
   }
 
 
-def is_finished(
-  folder: pathlib.Path, run_identity: Mapping[str, Any] | None = None
+def has_run(
+  folder: pathlib.Path, identity: Mapping[str, Any] | None = None
 ) -> bool:
-  """Says whether a folder holds a complete run, byte for byte.
+  """Says whether a folder holds the results of a run, byte for byte.
 
   Args:
     folder: The run folder.
-    run_identity: What `identity` returns now; None accepts results of earlier
-      code and of any configuration.
+    identity: What `fingerprints.identity` returns now; None accepts results of
+      earlier code and of any configuration.
 
   Returns:
     False if anything is missing, damaged or stale.
   """
-  try:
-    checksums = json.loads((folder / "DONE").read_text())["sha256"]
-    intact = set(checksums) == set(_FILES) and all(
-      _digest((folder / name).read_bytes()) == checksum
-      for name, checksum in checksums.items()
-    )
-    config = json.loads((folder / "config.json").read_text())
-  except (OSError, ValueError, KeyError, TypeError):
+  if _vouched(folder, "RUN", _RUN_FILES) is None:
     return False
-  return intact and run_identity in (None, config)
+  return identity in (None, _read_json(folder / "config.json"))
+
+
+def is_judged(folder: pathlib.Path, judging: str | None = None) -> bool:
+  """Says the same of claims and figure; `judging` as of `fingerprints`."""
+  mark = _vouched(folder, "DONE", _JUDGED_FILES)
+  return mark is not None and judging in (None, mark.get("judging"))
+
+
+def is_finished(folder: pathlib.Path) -> bool:
+  """Says whether a folder holds all that a page shows, by whatever code."""
+  return has_run(folder) and is_judged(folder)
+
+
+def _vouched(folder, name, files):
+  """The mark of this name, if all that it vouches for is intact."""
+  mark = _read_json(folder / name)
+  checksums = mark.get("sha256") if isinstance(mark, dict) else None
+  if not isinstance(checksums, dict) or set(checksums) != set(files):
+    return None
+  try:
+    found = {f: digest((folder / f).read_bytes()) for f in files}
+  except OSError:
+    return None
+  return mark if found == checksums else None
+
+
+def _read_json(path):
+  """What a file holds; None if it is missing or no JSON."""
+  try:
+    return json.loads(path.read_text())
+  except (OSError, ValueError):
+    return None
 
 
 @contextlib.contextmanager
@@ -187,14 +143,12 @@ def lock(folder: pathlib.Path) -> Iterator[None]:
 
 
 def begin(
-  folder: pathlib.Path, run_identity: Mapping[str, Any], env: Mapping[str, Any]
+  folder: pathlib.Path, identity: Mapping[str, Any], env: Mapping[str, Any]
 ) -> None:
   """Clears the folder and writes what is about to be run, and on what."""
-  for name in ("DONE", *_FILES):  # DONE first: what follows is incomplete.
-    (folder / name).unlink(missing_ok=True)
-  for leftover in folder.glob("*.tmp"):
-    leftover.unlink()
-  write_json(folder / "config.json", run_identity)
+  # The marks first: what follows is incomplete.
+  _clear(folder, "DONE", "RUN", *_RUN_FILES, *_JUDGED_FILES)
+  write_json(folder / "config.json", identity)
   write_json(folder / "env.json", env)
 
 
@@ -272,10 +226,38 @@ def _below(flat, name):
   }
 
 
-def finish(folder: pathlib.Path, seconds: float) -> None:
-  """Declares the run complete; the last thing written."""
-  checksums = {name: _digest((folder / name).read_bytes()) for name in _FILES}
-  write_json(folder / "DONE", {"seconds": seconds, "sha256": checksums})
+def vouch_for_run(folder: pathlib.Path, seconds: float) -> None:
+  """Declares the results complete."""
+  mark = {"seconds": seconds, "sha256": _checksums(folder, _RUN_FILES)}
+  write_json(folder / "RUN", mark)
+
+
+def save_judged(
+  folder: pathlib.Path, claims: list[dict], figure: str, judging: str
+) -> None:
+  """Writes claims and figure, and declares them complete.
+
+  Args:
+    folder: The run folder.
+    claims: JSON records.
+    figure: SVG.
+    judging: What `fingerprints.judging` returns now.
+  """
+  _clear(folder, "DONE")
+  write_json(folder / "claims.json", claims)
+  write(folder / "figure.svg", figure)
+  mark = {"judging": judging, "sha256": _checksums(folder, _JUDGED_FILES)}
+  write_json(folder / "DONE", mark)
+
+
+def _clear(folder, *names):
+  """Removes files, and what a killed process has left half-written."""
+  for path in (*(folder / name for name in names), *folder.glob("*.tmp")):
+    path.unlink(missing_ok=True)
+
+
+def _checksums(folder, files):
+  return {name: digest((folder / name).read_bytes()) for name in files}
 
 
 def write(path: pathlib.Path, data: bytes | str) -> None:
@@ -298,67 +280,13 @@ def dump_json(record: Any) -> str:
   return json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
 
 
-def source_hash(path: pathlib.Path) -> str:
-  """Hashes all code a study's result depends on.
-
-  Args:
-    path: The study's file.
-
-  Returns:
-    A digest of `source_files`.
-  """
-  lines = (
-    f"{file.name} {_digest(file.read_bytes())}\n"
-    for file in sorted(source_files(path))
-  )
-  return _digest("".join(lines).encode())
-
-
-def source_files(path: pathlib.Path) -> set[pathlib.Path]:
-  """Finds the code a study's result depends on.
-
-  Args:
-    path: The study's file.
-
-  Returns:
-    That file, the files in experiments/ it imports, directly or not, and
-    everything in nnfun/, shipped data included.
-  """
-  files, queue = {path.resolve()}, [path.resolve()]
-  while queue:
-    new = _imports(queue.pop()) - files
-    files |= new
-    queue += new
-  library = (ROOT / "nnfun").rglob("*")
-  return files | {
-    file
-    for file in library
-    if file.is_file() and "__pycache__" not in file.parts
-  }
-
-
-def _imports(path: pathlib.Path) -> set[pathlib.Path]:
-  names = set()
-  for node in ast.walk(ast.parse(path.read_bytes())):
-    if isinstance(node, ast.Import):
-      names |= {alias.name for alias in node.names}
-    elif isinstance(node, ast.ImportFrom) and node.module:
-      names |= {f"{node.module}.{alias.name}" for alias in node.names}
-  files = set()
-  for parts in (name.split(".") for name in names):
-    if parts[0] == "experiments":
-      stem = ROOT.joinpath(*parts)
-      files.add(stem.with_suffix(".py"))
-      # Importing a module also runs each package above it.
-      files |= {p / "__init__.py" for p in (stem, *stem.parents)}
-  return {file for file in files if file.is_file()}
-
-
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
+  """Returns the SHA-256 of data, as hexadecimal digits."""
   return hashlib.sha256(data).hexdigest()
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+  """Returns which version of a package is installed; None if none is."""
   try:
     return importlib.metadata.version(package)
   except importlib.metadata.PackageNotFoundError:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from absl import app, flags
 from rich import progress as rich_progress
 
-from experiments import progress, records, registry
+from experiments import progress, records, registry, runs
 from experiments import study as study_lib
 from experiments.report import render
 
@@ -157,8 +157,7 @@ def _prepare(
       config = dataclasses.replace(config, data_dir=data_dir)
       job.arguments.append(f"--config.data_dir={data_dir}")
     job.folder = records.folder_of(job.study, config, runs_dir)
-    run_identity = records.identity(job.study, config)
-    job.is_finished = records.is_finished(job.folder, run_identity)
+    job.is_finished = runs.is_up_to_date(job.study, config, runs_dir)
   except Exception:  # Whatever is wrong with one study, the others can run.
     job.study = None
     job.folder = runs_dir / job.name

@@ -143,14 +143,14 @@ def _load(index: int, section: Section) -> dict[str, Any]:
     return record
   read = {
     name: json.loads((section.folder / name).read_text())
-    for name in ("config.json", "env.json", "claims.json", "DONE")
+    for name in ("config.json", "env.json", "claims.json", "RUN")
   }
   svg = (section.folder / "figure.svg").read_text()
   return record | {
     "claims": read["claims.json"],
     "config": read["config.json"]["config"],
     "environment": _environment(read["env.json"]),
-    "seconds": read["DONE"]["seconds"],
+    "seconds": read["RUN"]["seconds"],
     "svg": inline_svg(svg, f"f{index}-", f"Figure of {section.study}"),
   }
 

@@ -8,14 +8,16 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from typing import NamedTuple
 from unittest import mock
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from experiments import cli, records
+from experiments import fingerprints, records, runs
 from tests import oracles
 from tests.experiments import dummy_study
 
@@ -49,22 +51,22 @@ class RecordsTest(parameterized.TestCase):
     self.folder = records.folder_of(STUDY, self.config, self.runs_dir)
 
   def run_study(self, *, rerun=False, config=None):
-    options = cli.Options(config or self.config, rerun, str(self.runs_dir))
-    return cli.run_study(STUDY, options)
+    return runs.bring_up_to_date(
+      STUDY, config or self.config, self.runs_dir, rerun=rerun
+    )
 
   def is_finished(self):
-    identity = records.identity(STUDY, self.config)
-    return records.is_finished(self.folder, identity)
+    return runs.is_up_to_date(STUDY, self.config, self.runs_dir)
 
   def num_runs(self):
     return len(self.log.read_text().splitlines())
 
   def test_writes_everything(self):
     self.assertFalse(self.is_finished())
-    self.assertEqual(self.run_study(), self.folder)
+    self.assertEqual(self.run_study().folder, self.folder)
     self.assertTrue(self.is_finished())
     names = {path.name for path in self.folder.iterdir()}
-    self.assertEqual(names, {*FILES, "DONE", "LOCK"})
+    self.assertEqual(names, {*FILES, "RUN", "DONE", "LOCK"})
     env = json.loads((self.folder / "env.json").read_text())
     self.assertEqual(env["versions"]["numpy"], np.__version__)
     self.assertEqual(env["seed"], 0)
@@ -92,7 +94,7 @@ class RecordsTest(parameterized.TestCase):
     )
     self.assertRegex(labels[2], "^runs/dummy/sum/[0-9a-f]{10}$")
 
-  @parameterized.product(num_writes=tuple(range(6)), was_finished=(False, True))
+  @parameterized.product(num_writes=tuple(range(7)), was_finished=(False, True))
   def test_a_killed_run_is_not_finished(self, num_writes, was_finished):
     if was_finished:
       self.run_study()
@@ -112,7 +114,9 @@ class RecordsTest(parameterized.TestCase):
     self.assertTrue(self.is_finished())
     self.assertEmpty(list(self.folder.glob("*.tmp")))
 
-  @parameterized.product(name=FILES, damage=("truncate", "flip", "remove"))
+  @parameterized.product(
+    name=(*FILES, "RUN"), damage=("truncate", "flip", "remove")
+  )
   def test_a_damaged_file_is_noticed(self, name, damage):
     self.run_study()
     path = self.folder / name
@@ -126,23 +130,37 @@ class RecordsTest(parameterized.TestCase):
       path.unlink()
     self.assertFalse(self.is_finished())
     self.run_study()
-    self.assertEqual(self.num_runs(), 2)
+    # What judges and draws can be made again without running.
+    is_judged = name in ("claims.json", "figure.svg")
+    self.assertEqual(self.num_runs(), 1 if is_judged else 2)
     self.assertTrue(self.is_finished())
 
-  @parameterized.parameters("", "{", "[]", "null", '{"sha256": {}}')
-  def test_a_damaged_mark_is_noticed(self, text):
+  @parameterized.product(
+    name=("RUN", "DONE"), text=("", "{", "[]", "null", '{"sha256": {}}')
+  )
+  def test_a_damaged_mark_is_noticed(self, name, text):
     self.run_study()
-    (self.folder / "DONE").write_text(text)
+    (self.folder / name).write_text(text)
     self.assertFalse(self.is_finished())
 
   def test_a_result_of_other_code_is_stale(self):
-    with mock.patch.object(records, "source_hash", return_value="old"):
+    with mock.patch.object(fingerprints, "source_hash", return_value="old"):
       self.run_study()
       self.assertTrue(self.is_finished())
     self.assertFalse(self.is_finished())
     self.assertTrue(records.is_finished(self.folder))
     self.run_study()
     self.assertEqual(self.num_runs(), 2)
+
+  def test_edited_words_are_judged_again_and_nothing_is_run(self):
+    with mock.patch.object(fingerprints, "judging", return_value="old"):
+      first = self.run_study()
+      self.assertEqual(first[1:], (True, True))
+      self.assertEqual(self.run_study()[1:], (False, False))
+    self.assertFalse(self.is_finished())
+    self.assertEqual(self.run_study()[1:], (False, True))
+    self.assertTrue(self.is_finished())
+    self.assertEqual(self.num_runs(), 1)
 
   def test_an_edited_input_file_is_another_run(self):
     path = pathlib.Path(self.log.parent) / "text.txt"
@@ -153,11 +171,11 @@ class RecordsTest(parameterized.TestCase):
       text_path: str = str(path)
 
     study = STUDY._replace(Config=Config)
-    before = records.identity(study, Config())
-    self.assertEqual(before, records.identity(study, Config()))
+    before = fingerprints.identity(study, Config())
+    self.assertEqual(before, fingerprints.identity(study, Config()))
     path.write_text("b")
-    self.assertNotEqual(before, records.identity(study, Config()))
-    self.assertEmpty(records.identity(study, Config(""))["inputs"])
+    self.assertNotEqual(before, fingerprints.identity(study, Config()))
+    self.assertEmpty(fingerprints.identity(study, Config(""))["inputs"])
 
   def test_another_number_format_is_another_run(self):
     self.run_study()
@@ -181,16 +199,37 @@ class RecordsTest(parameterized.TestCase):
     ("tf32", lambda: _environ(NVIDIA_TF32_OVERRIDE="0")),
   )
   def test_other_settings_are_another_run(self, setting):
-    before = records.identity(STUDY, self.config)
+    before = fingerprints.identity(STUDY, self.config)
     with setting():
-      self.assertNotEqual(before, records.identity(STUDY, self.config))
-    self.assertEqual(before, records.identity(STUDY, self.config))
+      self.assertNotEqual(before, fingerprints.identity(STUDY, self.config))
+    self.assertEqual(before, fingerprints.identity(STUDY, self.config))
 
   def test_what_is_written_about_a_program_changes_no_run(self):
     with _environ(XLA_FLAGS="--xla_a=1"):
-      before = records.identity(STUDY, self.config)
+      before = fingerprints.identity(STUDY, self.config)
     with _environ(XLA_FLAGS="--xla_dump_to=/x --xla_a=1", JAX_LOG_COMPILES="1"):
-      self.assertEqual(before, records.identity(STUDY, self.config))
+      self.assertEqual(before, fingerprints.identity(STUDY, self.config))
+
+  def test_nested_results_survive_the_disk(self):
+    class Part(NamedTuple):
+      x: np.ndarray
+      y: np.ndarray | None
+
+    class Whole(NamedTuple):
+      part: Part
+      parts: dict[str, Part]
+      missing: Part | None
+      number: np.ndarray
+
+    part = Part(np.arange(3), np.array(["a", "b"]))
+    by_name = {"a-b": part, "c": Part(np.zeros((2, 0)), None)}
+    whole = Whole(part, by_name, None, np.array(2.5))
+    with mock.patch.dict(globals(), Part=Part):  # For its type hints.
+      records.save_arrays(self.runs_dir, whole)
+      again = records.load_arrays(self.runs_dir, Whole)
+    chex.assert_trees_all_equal(again, whole)
+    self.assertIsInstance(again.parts["c"], Part)
+    self.assertEqual(again.number.shape, ())
 
   def test_refuses_what_cannot_be_read_back(self):
     for value in (object(), [object()], jnp.zeros(2, jnp.bfloat16)):
@@ -225,69 +264,6 @@ class RecordsTest(parameterized.TestCase):
       self.assertIn("How far does a short sum get?", output)
     self.assertEqual(self.num_runs(), 1)
     self.assertTrue(self.is_finished())
-
-
-class SourceHashTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.root = pathlib.Path(
-      self.enterContext(tempfile.TemporaryDirectory())
-    ).resolve()
-    self.enterContext(mock.patch.object(records, "ROOT", self.root))
-    for path, text in {
-      "nnfun/base.py": "x = 1",
-      "nnfun/data/digits.csv": "1,2",
-      "experiments/__init__.py": "",
-      "experiments/style.py": "from experiments import colors",
-      "experiments/colors.py": "red = 1",
-      "experiments/other.py": "",
-      "experiments/group/__init__.py": "",
-      "experiments/group/common.py": "",
-      "experiments/group/one.py": (
-        "import experiments.style\n"
-        "def run():\n  from experiments.group import common\n"
-      ),
-    }.items():
-      self.write(path, text)
-
-  def write(self, path, text):
-    (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-    (self.root / path).write_text(text)
-
-  def test_depends_on_what_the_study_uses(self):
-    study = self.root / "experiments/group/one.py"
-    before = records.source_hash(study)
-    self.assertEqual(records.source_hash(study), before)
-    for path, matters in {
-      "experiments/group/one.py": True,
-      "experiments/group/common.py": True,
-      "experiments/group/__init__.py": True,
-      "experiments/style.py": True,
-      "experiments/colors.py": True,
-      "nnfun/base.py": True,
-      "nnfun/data/digits.csv": True,
-      "nnfun/new.py": True,
-      "nnfun/__pycache__/base.pyc": False,
-      "experiments/other.py": False,
-      "launch/reproduce.py": False,
-    }.items():
-      file = self.root / path
-      text = file.read_text() if file.exists() else None
-      self.write(path, (text or "") + "\n# changed")
-      changed = records.source_hash(study) != before
-      self.assertEqual(changed, matters, path)
-      file.unlink() if text is None else file.write_text(text)
-
-  def test_covers_the_machinery_of_a_study(self):
-    with mock.patch.object(
-      records, "ROOT", pathlib.Path(cli.__file__).resolve().parent.parent
-    ):
-      path = pathlib.Path(dummy_study.__file__)
-      files = {file.name for file in records.source_files(path)}
-    self.assertContainsSubset(
-      {"dummy_study.py", "cli.py", "study.py", "style.py", "records.py"}, files
-    )
-    self.assertNotIn("registry.py", files)
 
 
 if __name__ == "__main__":

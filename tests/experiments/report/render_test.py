@@ -8,7 +8,7 @@ import tempfile
 
 from absl.testing import absltest, parameterized
 
-from experiments import cli, style
+from experiments import runs, style
 from experiments.report import render
 from tests.experiments import dummy_study
 
@@ -20,8 +20,7 @@ class ReportTest(parameterized.TestCase):
     sections = []
     for name in ("dummy/a", "dummy/b"):
       study = dummy_study.STUDY._replace(name=name)
-      options = cli.Options(study.Config(), False, str(self.out))
-      folder = cli.run_study(study, options)
+      folder = runs.bring_up_to_date(study, study.Config(), self.out).folder
       sections.append(
         render.Section(
           study=name,
