@@ -132,6 +132,7 @@ class Claim:
       None; a measured number that is not finite is its name ("nan", "inf").
     """
     low, high = self.expected
+    ends = [_end(low), _end(high)]
     measured = error = limits = None
     if self.measurement is not None:
       measured = _finite_or_name(self.measurement.value)
@@ -147,7 +148,7 @@ class Claim:
       "source": self.source,
       "url": self.url,
       "kind": str(self.kind),
-      "expected": low if low == high else [_end(low), _end(high)],
+      "expected": _finite_or_name(low) if low == high else ends,
       "measured": measured,
       "error": error,
       "limits": limits,

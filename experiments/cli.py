@@ -4,18 +4,17 @@ No flag exists at import time, so studies can import one another.
 """
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import inspect
 import io
 import json
-import linecache
 import pathlib
 import re
 import sys
 import textwrap
 import tokenize
-import traceback
 import typing
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
 
-from experiments import progress, records, runs
+from experiments import errors, progress, runs
 from experiments import study as study_lib
 
 
@@ -58,23 +57,15 @@ def main(study: study_lib.Study) -> None:
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv):
       print(help_text(study))
       sys.exit(0)
-    try:
+    with errors.one_sentence():
       return parse_flags(study, argv)
-    except (flags.Error, ValueError) as error:  # ValueError: from the Config.
-      sys.exit(_fail(str(error), status=2))
 
   def run(options: Options) -> None:
     logging.set_verbosity(logging.WARNING)  # Not which backends jax lacks.
-    try:
+    with errors.one_sentence(), contextlib.closing(progress):
       outcome = runs.bring_up_to_date(
         study, options.config, options.runs_dir, rerun=options.rerun
       )
-    except ValueError as error:
-      if not _is_validation(error):
-        raise
-      sys.exit(_fail(str(error), status=1))
-    finally:
-      progress.close()
     print_claims(study, outcome.folder)
     if not outcome.was_run:
       print("Finished before; --rerun runs it again.")
@@ -280,21 +271,3 @@ def _as_type(name: str, value: Any, kind: Any) -> Any:
   if not all(isinstance(v, allowed) and type(v) is not bool for v in value):
     raise flags.Error(_type_error(name, kind, value))
   return tuple(element(v) for v in value)
-
-
-def _is_validation(error: ValueError) -> bool:
-  # Raised on purpose by this project, rather than by a bug or a library.
-  frame, line = list(traceback.walk_tb(error.__traceback__))[-1]
-  path = pathlib.Path(frame.f_code.co_filename)
-  is_ours = path.is_relative_to(records.ROOT) and not {
-    ".venv",
-    "site-packages",
-  } & set(path.parts)
-  return is_ours and linecache.getline(str(path), line).lstrip().startswith(
-    "raise "
-  )
-
-
-def _fail(message: str, status: int) -> int:
-  print(f"Error: {' '.join(message.split())}", file=sys.stderr)
-  return status

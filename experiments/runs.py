@@ -1,7 +1,9 @@
 """Brings one run up to date: runs, judges and draws what is not finished."""
 
+import contextlib
 import os
 import pathlib
+import shutil
 import time
 from typing import Any, NamedTuple
 
@@ -51,7 +53,7 @@ def bring_up_to_date(
   folder = records.folder_of(study, config, runs_dir)
   identity = fingerprints.identity(study, config)
   judging = fingerprints.judging(study)
-  with records.lock(folder):
+  with _leaving_nothing_refused(folder), records.lock(folder):
     must_run = rerun or not records.has_run(folder, identity)
     if must_run:
       _run(study, config, folder, identity)
@@ -63,6 +65,21 @@ def bring_up_to_date(
       figure = style.save_svg(study.plot(results))
       records.save_judged(folder, claims, figure, judging)
   return Outcome(folder, must_run, must_judge)
+
+
+@contextlib.contextmanager
+def _leaving_nothing_refused(folder):
+  """Removes a new folder if the configuration turns out unfit to be run."""
+  was_there = folder.exists()
+  try:
+    yield
+  except ValueError:
+    if not was_there:
+      shutil.rmtree(folder, ignore_errors=True)
+      for parent in folder.parents[:2]:
+        with contextlib.suppress(OSError):  # Not empty.
+          parent.rmdir()
+    raise
 
 
 def _run(study, config, folder, identity):

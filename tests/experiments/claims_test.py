@@ -166,6 +166,7 @@ class ClaimTest(parameterized.TestCase):
   @parameterized.parameters(
     ((2.0, 2.0), 1.0, 2.0, 1.0, 0.0),
     ((4.0, INF), 5.0, [4.0, None], 5.0, 0.0),
+    ((INF, INF), 5.0, "inf", 5.0, 0.0),
     ((-INF, 0.1), NAN, [None, 0.1], "nan", 0.0),
     ((0, 1), measure.Measured(0.5, 0.25), [0.0, 1.0], 0.5, 0.25),
   )

@@ -1,14 +1,18 @@
 """The command line: flags from the Config, and errors of one line."""
 
+import contextlib
+import errno
+import io
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import jax
 from absl import flags
 from absl.testing import absltest, parameterized
 
-from experiments import cli, records
+from experiments import cli, errors, records
 from tests.experiments import dummy_study
 
 STUDY = dummy_study.STUDY
@@ -46,7 +50,6 @@ class ParseTest(parameterized.TestCase):
     (["--config.windows=3", "--config.windows=4"], Config(windows=(4,))),
     (["--config.windows=3,4", "--config.windows=5,6"], Config(windows=(5, 6))),
     (["--config.windows=3,4", "--config.windows", "5"], Config(windows=(5,))),
-    (["--config.windows=3", "--config.windows=()"], Config(windows=())),
     (["--config.names=a,b", "--config.names=c,d"], Config(names=("c", "d"))),
     (
       ["--config.shapes=((4,),)", "--config.shapes=((5,), (6,))"],
@@ -111,18 +114,29 @@ class ParseTest(parameterized.TestCase):
     self.assertEqual(comments["seed"], "Of nothing.")
 
 
+# Arguments, exit status, and what stdout and stderr hold.
+_CASES = {
+  "": (0, "fails", ""),
+  "--help": (0, "Terms of the sum.", ""),
+  "--config.num_term=3": (2, "", "did you mean --config.num_terms?"),
+  "--config.num_terms=0": (1, "", "num_terms to be a finite number >= 1, got"),
+  "--config.seed=-1": (1, "", "expected seed to be"),
+  "--config.seed=99999999999": (1, "", "expected seed to be"),
+  "--config.scale=nan": (1, "", "expected scale to be a finite number, got"),
+  "--config.scale=inf": (1, "", "expected scale to be a finite number, got"),
+  "--config.num_terms=14": (1, "", "expected less than 14, found out while"),
+  "--config.num_terms=15": (1, "", "interrupted"),
+  "--config.num_terms=16": (1, "", "beyond this machine"),
+  "--runs_dir=/proc/nowhere": (1, "", "/proc/nowhere"),
+  "--config.num_terms=13": (1, "", "ValueError: invalid literal"),
+}
+
+
 class MainTest(absltest.TestCase):
   def test_exit_status_and_text(self):
     runs_dir = self.enterContext(tempfile.TemporaryDirectory())
-    cases = {  # Arguments, exit status, and what stdout and stderr hold.
-      "": (0, "fails", ""),
-      "--help": (0, "Terms of the sum.", ""),
-      "--config.num_term=3": (2, "", "did you mean --config.num_terms?"),
-      "--config.num_terms=0": (1, "", "num_terms must be positive, got 0."),
-      "--config.num_terms=13": (1, "", "ValueError: invalid literal"),
-    }
-    processes = [
-      subprocess.Popen(
+    processes = {
+      args: subprocess.Popen(
         [sys.executable, "-m", "tests.experiments.dummy_study"]
         + [f"--runs_dir={runs_dir}", *args.split()],
         cwd=records.ROOT,
@@ -130,11 +144,11 @@ class MainTest(absltest.TestCase):
         stderr=subprocess.PIPE,
         text=True,
       )
-      for args in cases
-    ]
-    for process, (args, want) in zip(processes, cases.items(), strict=True):
-      output, errors = process.communicate(timeout=60)
-      status, in_output, in_errors = want
+      for args in _CASES
+    }
+    for args, process in processes.items():
+      output, errors = process.communicate(timeout=120)
+      status, in_output, in_errors = _CASES[args]
       with self.subTest(args):
         self.assertEqual(process.returncode, status, errors)
         self.assertIn(in_output, output)
@@ -143,8 +157,38 @@ class MainTest(absltest.TestCase):
         self.assertEqual("Traceback" in errors, args.endswith("=13"))
         if status and not args.endswith("=13"):
           self.assertLen(errors.splitlines(), 1)
-    folder = pathlib.Path(runs_dir) / "dummy" / "sum" / "quick"
-    self.assertTrue(records.is_finished(folder))
+    study = pathlib.Path(runs_dir) / "dummy" / "sum"
+    self.assertTrue(records.is_finished(study / "quick"))
+    # What was refused has left no folder: the other is of what was interrupted.
+    self.assertLen(list(study.iterdir()), 2)
+
+
+class ErrorsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (OSError(errno.ENOSPC, "No space left on device", "/x"), "No space .* /x"),
+    (OSError(errno.EROFS, "Read-only file system", "/x"), "Read-only .* /x"),
+    (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 TB"), "memory .*9 TB"),
+    (MemoryError("9 TB"), "beyond this machine"),
+    (KeyboardInterrupt(), "interrupted"),
+  )
+  def test_are_one_sentence(self, error, message):
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as got:
+      with errors.one_sentence():
+        raise error
+    self.assertEqual(got.exception.code, 1)
+    self.assertRegex(said.getvalue(), "^Error: .*" + message)
+    self.assertLen(said.getvalue().splitlines(), 1)
+
+  @parameterized.parameters(
+    OSError(errno.EIO, "broken"),
+    jax.errors.JaxRuntimeError("INTERNAL"),
+    KeyError,
+  )
+  def test_bugs_keep_their_traceback(self, error):
+    with self.assertRaises((OSError, RuntimeError, KeyError)):
+      with errors.one_sentence():
+        raise error
 
 
 if __name__ == "__main__":

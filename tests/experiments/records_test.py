@@ -72,9 +72,9 @@ class RecordsTest(parameterized.TestCase):
     self.assertEqual(env["seed"], 0)
     self.assertEqual(env["platform"], "cpu")
     claims = json.loads((self.folder / "claims.json").read_text())
-    self.assertEqual([c["holds"] for c in claims], [True, True, False])
+    self.assertEqual([c["holds"] for c in claims], [True, True, False, None])
     np.testing.assert_array_equal(
-      records.load_arrays(self.folder)["terms"], np.arange(4.0)
+      records.load_arrays(self.folder, STUDY.Results).terms, np.arange(4.0)
     )
 
   def test_is_not_run_again_unless_asked(self):
