@@ -12,6 +12,7 @@ import io
 import json
 import pathlib
 import re
+import shlex
 import sys
 import textwrap
 import tokenize
@@ -163,6 +164,14 @@ def help_text(study: study_lib.Study) -> str:
       "  --runs_dir=runs\n      Where run folders are kept.",
     ]
   )
+
+
+def flag(name: str, value: Any) -> str:
+  """Returns the flag that sets a field, to be copied into a shell."""
+  if isinstance(value, tuple):
+    is_flat = not any(isinstance(v, tuple) for v in value)
+    value = ",".join(map(str, value)) if is_flat else repr(value)
+  return f"--config.{name}={shlex.quote(str(value))}"
 
 
 def field_comments(config_type: Any) -> dict[str, str]:

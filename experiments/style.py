@@ -85,8 +85,8 @@ def figure(
 
 
 def colors(num_colors: int) -> list[str]:
-  """Returns shades from dark to light, for an ordered family of curves."""
-  shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, num_colors))
+  """Returns shades for an ordered family of curves, seen on black and white."""
+  shades = mpl.colormaps["viridis"](np.linspace(0.2, 0.88, num_colors))
   return [mpl.colors.to_hex(shade) for shade in shades]
 
 

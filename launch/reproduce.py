@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 from rich import progress as rich_progress
@@ -38,6 +39,7 @@ class Job:
   module: str
   arguments: list[str]  # Of the study's command line.
   study: study_lib.Study | None = None  # None if it cannot be imported.
+  config: Any = None
   docstring: str = ""
   folder: pathlib.Path = pathlib.Path()
   is_finished: bool = False
@@ -130,9 +132,8 @@ def reproduce(
     seconds=seconds,
   )
   print(
-    f"{totals.num_held} claims held, {totals.num_failed} failed"
-    f" ({len(due)} of {len(jobs)} studies run,"
-    f" {render.format_duration(seconds)})"
+    f"{len(due)} of {len(jobs)} studies run in "
+    f"{render.format_duration(seconds)}. {totals}"
   )
   for job in jobs:
     if job.error:
@@ -156,6 +157,7 @@ def _prepare(
     if data_dir and hasattr(config, "data_dir"):
       config = dataclasses.replace(config, data_dir=data_dir)
       job.arguments.append(f"--config.data_dir={data_dir}")
+    job.config = config
     job.folder = records.folder_of(job.study, config, runs_dir)
     job.is_finished = runs.is_up_to_date(job.study, config, runs_dir)
   except Exception:  # Whatever is wrong with one study, the others can run.
@@ -258,8 +260,9 @@ def _kill(process: subprocess.Popen) -> None:
 
 def _section(job: Job) -> render.Section:
   return render.Section(
-    study=job.name,
-    question=job.study.question if job.study else "It cannot be imported.",
+    name=job.name,
+    study=job.study,
+    config=job.config,
     docstring=job.docstring,
     command=shlex.join(["python", "-m", job.module, *job.arguments, "--rerun"]),
     folder=job.folder,

@@ -1,26 +1,41 @@
 """Writes the page and the list of all claims from finished run folders."""
 
+import dataclasses
 import datetime
 import inspect
 import json
 import pathlib
 import re
 import textwrap
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jinja2
 import markupsafe
 
-from experiments import records
+from experiments import bibliography, claims, cli, records
 from experiments import study as study_lib
+from experiments.report import svg
+
+_HERE = pathlib.Path(__file__).parent
+KINDS = tuple(str(kind) for kind in claims.Kind)
+VERDICTS = ("holds", "fails", "undecided", "not run here")
+# What each folder of studies asks.
+GROUPS = {
+  "textbook": "What do the textbook's statements look like when they run?",
+  "softmax_temperature": "What becomes of a softmax as its temperature falls?",
+  "gradient_flow": "Why do gradients vanish and explode?",
+  "rtrl_vs_tbptt": "What does the exact online gradient cost, and give?",
+}
 
 
 class Section(NamedTuple):
-  """What the page says about one study."""
+  """What the page says about one run of a study."""
 
-  study: str  # The study's name.
-  question: str
-  docstring: str  # Of the study's module.
+  name: str  # The study's name.
+  study: study_lib.Study | None  # None if it cannot be imported.
+  config: Any  # What is shown of its run; None without a study.
+  docstring: str  # Of the study's package.
   command: str  # Runs the study again.
   folder: pathlib.Path  # The finished run; not read if there is an error.
   error: str = ""  # The end of the log, if the study crashed.
@@ -29,14 +44,32 @@ class Section(NamedTuple):
 class Totals(NamedTuple):
   """What came out, over all studies."""
 
-  num_held: int
-  num_failed: int
+  by_kind: dict[str, dict[str, int]]  # Kind -> verdict -> number of claims.
+  chance: float  # That a true claim is among the failed.
   num_crashed: int
+
+  def num(self, verdict: str) -> int:
+    """How many claims of all kinds have this verdict."""
+    return sum(row[verdict] for row in self.by_kind.values())
+
+  def __str__(self) -> str:
+    """The closing line of a command."""
+    parts = [
+      f"{sum(row.values())} {kind} ({_counts(row)})"
+      for kind, row in self.by_kind.items()
+      if kind != claims.Kind.NOT_RUN and any(row.values())
+    ]
+    return (
+      f"{self.num('holds')} claims hold, {self.num('fails')} fail, "
+      f"{self.num('undecided')} undecided, {self.num('not run here')} not run "
+      f"here: {'; '.join(parts)}. If everything were true, the chance of a "
+      f"failure would be {100 * self.chance:.1g} %."
+    )
 
 
 def write_report(
   folder: pathlib.Path,
-  sections: list[Section],
+  sections: Sequence[Section],
   *,
   sizes: str,
   seconds: float,
@@ -46,29 +79,33 @@ def write_report(
   Args:
     folder: Where to; made if missing.
     sections: The studies in the order of the page.
-    sizes: "quick" or "full".
+    sizes: "quick", "full", or what else was set.
     seconds: How long it took to bring all results up to date.
 
   Returns:
     The number of claims and crashes.
   """
   studies = [_load(index, section) for index, section in enumerate(sections)]
-  claims = [claim for study in studies for claim in study["claims"]]
-  totals = Totals(
-    num_held=sum(claim["holds"] is True for claim in claims),
-    num_failed=sum(claim["holds"] is False for claim in claims),
-    num_crashed=sum(bool(section.error) for section in sections),
-  )
+  found = [claim for study in studies for claim in study["claims"]]
+  totals = _totals(found, sum(bool(section.error) for section in sections))
   page = _template().render(
     studies=studies,
+    groups=_groups(studies),
+    claims=found,
+    failed=[c for c in found if c["holds"] is False],
+    errata=[c for c in found if _is_erratum(c)],
+    texts=_cited(found),
     totals=totals,
+    kinds=KINDS,
+    verdicts=VERDICTS,
     sizes=sizes,
     duration=format_duration(seconds),
     date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
   )
   folder.mkdir(parents=True, exist_ok=True)
   records.write(folder / "index.html", page)
-  records.write_json(folder / "claims.json", claims)
+  listed = [{k: v for k, v in c.items() if k != "anchor"} for c in found]
+  records.write_json(folder / "claims.json", listed)
   return totals
 
 
@@ -81,32 +118,6 @@ def format_duration(seconds: float) -> str:
   if hours:
     return f"{hours} h {minutes:02d} min"
   return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def inline_svg(svg: str, prefix: str, label: str) -> str:
-  """Prepares a figure to stand in a page beside others.
-
-  Args:
-    svg: What matplotlib wrote.
-    prefix: Put before every id; figures share ids otherwise, and a reference in
-      one would find the curve of another.
-    label: What the figure shows, for those who cannot see it.
-
-  Returns:
-    The svg element, as wide as its surroundings.
-  """
-  svg = svg[svg.index("<svg") :]
-  svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-  # A style element would apply to the whole page; the rule is put on the root.
-  svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-  svg = re.sub(r'\bid="', f'id="{prefix}', svg)
-  svg = re.sub(r'href="#', f'href="#{prefix}', svg)
-  svg = re.sub(r"url\(#", f"url(#{prefix}", svg)
-  root, rest = svg.split(">", 1)
-  root = re.sub(r'\s(width|height)="[^"]*"', "", root)
-  rule = "stroke-linejoin: round; stroke-linecap: butt"
-  label = markupsafe.escape(label)
-  return f'{root} role="img" aria-label="{label}" style="{rule}">{rest}'
 
 
 def blocks(docstring: str) -> list[tuple[str, Any]]:
@@ -132,27 +143,102 @@ def blocks(docstring: str) -> list[tuple[str, Any]]:
   return result
 
 
-def _load(index: int, section: Section) -> dict[str, Any]:
-  record = {**section._asdict(), "anchor": f"study-{index}", "claims": []}
+def _load(index, section):
+  study = section.study
+  anchor = re.sub(r"\W+", "-", section.name)
+  record = {
+    "name": section.name,
+    "anchor": anchor,
+    "group": section.name.split("/")[0],
+    "question": study.question if study else "It cannot be imported.",
+    "answer": study.answer if study else "",
+    "caption": study.caption if study else "",
+    "blocks": blocks(section.docstring),
+    "command": section.command,
+    "error": section.error,
+    "claims": [],
+    "flags": [],
+  }
+  # The docstring's first line stands above it already.
   record["blocks"] = [
-    block
-    for block in blocks(section.docstring)
-    if block != ("text", section.question)  # It stands above already.
+    b for b in record["blocks"] if b != ("text", record["question"])
   ]
   if section.error:
     return record
   read = {
     name: json.loads((section.folder / name).read_text())
-    for name in ("config.json", "env.json", "claims.json", "RUN")
+    for name in ("env.json", "claims.json", "RUN")
   }
-  svg = (section.folder / "figure.svg").read_text()
+  for number, claim in enumerate(read["claims.json"]):
+    claim["anchor"] = f"{anchor}--{claim.get('key', number)}"
+  figure = (section.folder / "figure.svg").read_text()
+  label = study.caption or f"Figure of {section.name}"
   return record | {
     "claims": read["claims.json"],
-    "config": read["config.json"]["config"],
+    "flags": _flags(study, section.config),
     "environment": _environment(read["env.json"]),
     "seconds": read["RUN"]["seconds"],
-    "svg": inline_svg(svg, f"f{index}-", f"Figure of {section.study}"),
+    "svg": svg.inline(figure, f"f{index}-", label),
+    "thumbnail": svg.thumbnail(figure, f"f{index}-"),
   }
+
+
+def _flags(study, config):
+  """Every setting as a flag to copy, with its comment; changed ones marked."""
+  comments = cli.field_comments(study.Config)
+  default = study.Config()
+  return [
+    {
+      "flag": cli.flag(field.name, getattr(config, field.name)),
+      "comment": comments[field.name],
+      "changed": getattr(config, field.name) != getattr(default, field.name),
+    }
+    for field in dataclasses.fields(config)
+  ]
+
+
+def _groups(studies):
+  """The studies by the question of their folder."""
+  names = dict.fromkeys(study["group"] for study in studies)
+  return [
+    {
+      "title": GROUPS.get(name, name),
+      "studies": [study for study in studies if study["group"] == name],
+    }
+    for name in names
+  ]
+
+
+def _totals(found, num_crashed):
+  by_kind = {kind: dict.fromkeys(VERDICTS, 0) for kind in KINDS}
+  for claim in found:
+    by_kind[claim["kind"]][study_lib.verdict(claim)] += 1
+  return Totals(by_kind, claims.family_chance(found), num_crashed)
+
+
+def _counts(row):
+  names = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
+  return ", ".join(f"{row[v]} {name}" for v, name in names.items() if row[v])
+
+
+def _is_erratum(claim):
+  return re.search(
+    "erratum|errata|misprint",
+    f"{claim['key']} {claim['id']} {claim['note']}".lower(),
+  )
+
+
+def _cited(found):
+  """The texts that claims cite, with the rows that do."""
+  by_url = {}
+  for claim in found:
+    for key, text in bibliography.TEXTS.items():
+      if claim["source"].startswith(bibliography.text(key, "")):
+        by_url.setdefault(key, (text, set()))[1].add(claim["id"])
+  return [
+    {**text._asdict(), "key": key, "ids": sorted(ids)}
+    for key, (text, ids) in sorted(by_url.items())
+  ]
 
 
 def _environment(env: dict[str, Any]) -> dict[str, str]:
@@ -173,7 +259,7 @@ def _environment(env: dict[str, Any]) -> dict[str, str]:
 
 def _template() -> jinja2.Template:
   environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+    loader=jinja2.FileSystemLoader(_HERE),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,

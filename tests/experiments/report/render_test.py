@@ -9,72 +9,97 @@ import tempfile
 from absl.testing import absltest, parameterized
 
 from experiments import runs, style
-from experiments.report import render
+from experiments.report import render, svg
 from tests.experiments import dummy_study
+
+
+def write(out):
+  """A report over two studies of the same name but one, and a crash."""
+  sections = []
+  for name in ("dummy/a", "dummy/b"):
+    study = dummy_study.STUDY._replace(name=name)
+    folder = runs.bring_up_to_date(study, study.Config(), out).folder
+    sections.append(
+      render.Section(
+        name=name,
+        study=study,
+        config=study.Config(),
+        docstring=dummy_study.__doc__,
+        command=f"python -m {name} --rerun",
+        folder=folder,
+      )
+    )
+  crashed = render.Section(
+    name="dummy/crashed",
+    study=None,
+    config=None,
+    docstring="",
+    command="python -m crashed",
+    folder=out / "nowhere",
+    error="RuntimeError: <boom>",
+  )
+  return render.write_report(
+    out / "report", [*sections, crashed], sizes="quick", seconds=83.0
+  )
 
 
 class ReportTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.out = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-    sections = []
-    for name in ("dummy/a", "dummy/b"):
-      study = dummy_study.STUDY._replace(name=name)
-      folder = runs.bring_up_to_date(study, study.Config(), self.out).folder
-      sections.append(
-        render.Section(
-          study=name,
-          question=study.question,
-          docstring=dummy_study.__doc__,
-          command=f"python -m {name} --rerun",
-          folder=folder,
-        )
-      )
-    crashed = render.Section(
-      study="dummy/crashed",
-      question="Does it crash?",
-      docstring="",
-      command="python -m crashed",
-      folder=self.out / "nowhere",
-      error="RuntimeError: <boom>",
-    )
-    self.totals = render.write_report(
-      self.out / "report", [*sections, crashed], sizes="quick", seconds=83.0
-    )
+    self.totals = write(self.out)
     self.page = (self.out / "report" / "index.html").read_text()
 
   def test_totals(self):
-    self.assertEqual(self.totals, (4, 2, 1))
+    self.assertEqual(self.totals.by_kind["published"]["holds"], 2)
+    self.assertEqual(self.totals.by_kind["conjecture"]["holds"], 2)
+    self.assertEqual(self.totals.by_kind["conjecture"]["fails"], 2)
+    self.assertEqual(self.totals.by_kind["not run here"]["not run here"], 2)
+    self.assertEqual(self.totals.num_crashed, 1)
+    self.assertStartsWith(
+      str(self.totals),
+      "4 claims hold, 2 fail, 0 undecided, 2 not run here: 2 published (2 "
+      "hold); 4 conjecture (2 hold, 2 fail). If everything were true, the "
+      "chance of a failure would be 0.01 %.",
+    )
 
   def test_claims_are_listed_for_programs(self):
     claims = json.loads((self.out / "report" / "claims.json").read_text())
-    self.assertLen(claims, 6)
+    self.assertLen(claims, 8)
     self.assertContainsSubset(
-      "study id statement source expected measured tolerance holds".split(),
+      "study id key statement source kind expected measured error tolerance "
+      "holds".split(),
       claims[0],
     )
-    self.assertEqual([c["study"] for c in claims[::3]], ["dummy/a", "dummy/b"])
-    self.assertEqual([c["holds"] for c in claims], [True, True, False] * 2)
+    self.assertEqual([c["study"] for c in claims[::4]], ["dummy/a", "dummy/b"])
+    self.assertEqual(
+      [c["holds"] for c in claims[:4]], [True, True, False, None]
+    )
+    self.assertNotIn("e-308", (self.out / "report/claims.json").read_text())
 
-  def test_every_claim_is_on_the_page_twice(self):
-    rows = re.findall(r'<tr class="(held|failed)"', self.page)
+  def test_every_claim_is_shown_with_its_error(self):
+    rows = re.findall(r'<tr class="(holds|fails|not-run-here)"', self.page)
     counts = collections.Counter(rows)
-    # In the summary, with the crash, and in its study.
-    self.assertEqual(counts, {"held": 2 * 4, "failed": 2 * 2 + 1})
+    # In its study and in the list, and the failed above as well.
+    self.assertEqual(counts, {"holds": 8, "fails": 6, "not-run-here": 4})
     self.assertIn("The sum is six &amp; <code>exact</code>.", self.page)
-    self.assertIn("It is &lt; 1.", self.page)
-    self.assertIn("It grows.", self.page)
+    self.assertIn("Sums are &lt; 1.", self.page)
+    self.assertIn("They grow.", self.page)
     self.assertIn("≥ 5", self.page)
-    self.assertIn("± 0.1", self.page)
+    self.assertIn("6 ± 0.1", self.page)
 
   def test_tells_how_it_was_made(self):
     for text in (
       "1 min 23 s",
       "python -m dummy/a --rerun",
-      "num_terms",
+      "<code>--config.num_terms=4</code>",
+      "<td>Terms of the sum.</td>",
+      "<code>--config.shapes=&#39;((1,), (2, 3))&#39;</code>",
       "numpy ",
       "RuntimeError: &lt;boom&gt;",
       "crashed",
+      "The terms by their number.",
+      "http://neuralnetworksanddeeplearning.com",
     ):
       self.assertIn(text, self.page)
     # The docstring's first line is the question, which stands above it.
@@ -82,6 +107,11 @@ class ReportTest(parameterized.TestCase):
     self.assertIn(
       "<code>python -m tests.experiments.dummy_study</code>", self.page
     )
+
+  def test_an_anchor_for_every_study_and_claim(self):
+    for anchor in ("dummy-a", "dummy-a--six", "dummy-b--small"):
+      self.assertIn(f'id="{anchor}"', self.page)
+      self.assertIn(f'href="#{anchor}"', self.page)
 
   def test_ids_are_unique_and_references_resolve(self):
     ids = re.findall(r'\sid="([^"]+)"', self.page)
@@ -124,12 +154,17 @@ class ReportTest(parameterized.TestCase):
     )
 
   def test_svg_fills_its_surroundings(self):
-    fig, _ = style.figure()
-    svg = render.inline_svg(style.save_svg(fig), "p-", 'a "label"')
-    root = svg[: svg.index(">")]
+    fig, axes = style.figure()
+    axes.set_title("A")
+    text = svg.inline(style.save_svg(fig), "p-", 'a "label"')
+    root = text[: text.index(">")]
     self.assertNotRegex(root, r"\s(width|height)=")
     self.assertIn("viewBox", root)
     self.assertIn('aria-label="a &#34;label&#34;"', root)
+    # Paper and ink are the page's; glyphs keep their size.
+    self.assertIn("fill: var(--paper)", text)
+    self.assertNotIn("#ffffff", text)
+    self.assertRegex(text, r"scale\(0\.\d{4,}")
 
 
 if __name__ == "__main__":
