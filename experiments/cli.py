@@ -182,9 +182,15 @@ def field_comments(config_type: Any) -> dict[str, str]:
 
   Returns:
     By field name, the comment behind the field, or else the lines of comment
-    directly above it.
+    directly above it; fields of base classes included.
   """
-  source = textwrap.dedent(inspect.getsource(config_type))
+  comments = {}
+  for kind in reversed(config_type.__mro__[:-1]):
+    comments |= _comments_in(textwrap.dedent(inspect.getsource(kind)))
+  return comments
+
+
+def _comments_in(source):
   behind, alone = {}, {}
   for token in tokenize.generate_tokens(io.StringIO(source).readline):
     if token.type == tokenize.COMMENT:

@@ -91,8 +91,10 @@ def source_hash(*functions: Any) -> str:
   """Returns a digest of all code that functions depend on."""
   paths = [pathlib.Path(inspect.getsourcefile(f)).resolve() for f in functions]
   lines = (
-    f"{path.relative_to(records.ROOT)} {records.digest(path.read_bytes())}\n"
+    # Relative, so that another checkout has the same digest.
+    f"{os.path.relpath(path, records.ROOT)} {records.digest(data)}\n"
     for path in sorted(source_files(*paths))
+    for data in [path.read_bytes()]
   )
   return records.digest("".join(lines).encode())
 

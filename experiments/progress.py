@@ -197,6 +197,7 @@ def bars() -> rich_progress.Progress:
     rich_progress.BarColumn(),
     rich_progress.TaskProgressColumn(),
     rich_progress.TimeElapsedColumn(),
+    rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
     rich_progress.TextColumn("[dim]{task.fields[note]}"),
     console=rich_console.Console(stderr=True),
     disable=not sys.stderr.isatty(),

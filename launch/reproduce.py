@@ -9,6 +9,8 @@ the MNIST files, for the studies that compare with figures published for MNIST.
 """
 
 import dataclasses
+import difflib
+import functools
 import importlib
 import os
 import pathlib
@@ -18,13 +20,13 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import app, flags
 from rich import progress as rich_progress
 
-from experiments import progress, records, registry, runs
+from experiments import errors, progress, records, registry, runs
 from experiments import study as study_lib
 from experiments.report import render
 
@@ -49,47 +51,72 @@ class Job:
   @property
   def name(self) -> str:
     """The study's name, taken from the module's if need be."""
-    path = self.module.removeprefix("experiments.").replace(".", "/")
-    return self.study.name if self.study else path
+    return self.study.name if self.study else _name(self.module)
 
 
 def main() -> None:
   """Does what the command line asks and exits with the status."""
   full = flags.DEFINE_bool("full", False, "Run the published sizes.")
   rerun = flags.DEFINE_bool("rerun", False, "Run again what is finished.")
+  listed = flags.DEFINE_bool("list", False, "Print the studies and end.")
   runs_dir = flags.DEFINE_string("runs_dir", "runs", "Where run folders are.")
   only = flags.DEFINE_string(
     "only",
     "",
-    "Only the studies whose module name contains this; their report goes to "
+    "Only the studies whose name contains this; their report goes to "
     "report-only.",
   )
   data_dir = flags.DEFINE_string(
     "data_dir", "", "Folder with MNIST, for the studies that can read it."
   )
 
+  def parse(argv: Sequence[str]) -> list[str]:
+    if {"--help", "-help", "-h"} & set(argv):
+      print(f"{__doc__}\n{flags.FLAGS.module_help(sys.modules[__name__])}")
+      sys.exit(0)
+    with errors.one_sentence():
+      rest = flags.FLAGS(argv)
+      if rest[1:]:
+        raise flags.Error(f"Unexpected argument {rest[1]!r}.")
+      return rest
+
   def run(argv: Sequence[str]) -> None:
-    if argv[1:]:
-      sys.exit(f"Error: Unexpected argument {argv[1]!r}.")
-    modules = [name for name in registry.MODULES if only.value in name]
-    if not modules:
-      sys.exit(f"Error: No study's name contains {only.value!r}.")
+    del argv
+    if listed.value:
+      print("\n".join(map(_name, registry.MODULES)))
+      return
     # Children are ended on the way out, also when a job manager ends this.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
+    with errors.one_sentence():
       status = reproduce(
-        modules,
+        _chosen(only.value),
         runs_dir=pathlib.Path(runs_dir.value),
         full=full.value,
         rerun=rerun.value,
         data_dir=data_dir.value,
         report="report-only" if only.value else "report",
       )
-    except KeyboardInterrupt:
-      sys.exit("Interrupted; finished studies are kept.")
     sys.exit(status)
 
-  app.run(run)
+  app.run(run, flags_parser=parse)
+
+
+def _name(module):
+  """What a user calls a study: its path in experiments/."""
+  return module.removeprefix("experiments.").replace(".", "/")
+
+
+def _chosen(part):
+  """The modules whose name contains a part."""
+  part = part.replace(".", "/").removeprefix("experiments/")
+  modules = [m for m in registry.MODULES if part in _name(m)]
+  if not modules:
+    names = [_name(m) for m in registry.MODULES]
+    names += [name.split("/")[1] for name in names]
+    near = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "see --list."
+    raise ValueError(f"no study's name contains {part!r}; {hint}")
+  return modules
 
 
 def reproduce(
@@ -113,17 +140,24 @@ def reproduce(
 
   Returns:
     The exit status: 1 if a study crashed, else 0.
+
+  Raises:
+    ValueError: if there is no such `data_dir`.
   """
+  if data_dir and not pathlib.Path(data_dir).is_dir():
+    raise ValueError(f"expected data_dir to be a folder, got {data_dir!r}")
   start = time.monotonic()
   jobs = [_prepare(module, runs_dir, full, data_dir) for module in modules]
   due = [j for j in jobs if j.study and (rerun or not j.is_finished)]
   beside = [job for job in due if not job.study.exclusive]
   alone = [job for job in due if job.study.exclusive]
   with progress.bars() as bars:
+    total = bars.add_task("all studies", total=len(due) or 1, note="")
     for job in beside + alone:
       job.bar = bars.add_task(job.name, total=1.0, start=False, note="waiting")
-    _run_all(beside, bars, rerun, limit=_num_cpus())
-    _run_all(alone, bars, rerun, limit=1)
+    overall = functools.partial(_show_overall, bars, total, due)
+    _run_all(beside, bars, overall, rerun, limit=_num_cpus())
+    _run_all(alone, bars, overall, rerun, limit=1)
   seconds = time.monotonic() - start
   totals = render.write_report(
     runs_dir / report,
@@ -172,6 +206,7 @@ def _prepare(
 def _run_all(
   jobs: Sequence[Job],
   bars: rich_progress.Progress,
+  overall: Callable[[], None],
   rerun: bool,
   limit: int,
 ) -> None:
@@ -194,9 +229,16 @@ def _run_all(
             print(f"{job.name}: {note}", file=sys.stderr, flush=True)
           bars.stop_task(job.bar)
         bars.update(job.bar, completed=fraction, note=note)
+      overall()
   finally:
     for _, process in running.values():
       _kill(process)
+
+
+def _show_overall(bars, total, due):
+  """One bar for all: each study counts by how far it is."""
+  done = {task.id: task.completed for task in bars.tasks}
+  bars.update(total, completed=sum(done[job.bar] for job in due))
 
 
 def _environment(num_children: int) -> dict[str, str]:

@@ -14,7 +14,7 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from experiments import records
+from experiments import progress, records, registry
 from launch import reproduce
 
 _HEAD = """
@@ -54,9 +54,10 @@ STUDY = dummy_study.STUDY._replace(name="dummy/alone", run=run, exclusive=True)
 import dataclasses
 @dataclasses.dataclass(frozen=True)
 class Config(dummy_study.Config):
-  data_dir: str = ""
+  data_dir: str = ""  # Folder.
 def run(config):
-  return dummy_study.run(config) | {"is_given": config.data_dir == "some/where"}
+  assert config.data_dir == os.environ["MARKER"] + ".d"
+  return dummy_study.run(config)
 STUDY = dummy_study.STUDY._replace(
   name="dummy/reading", Config=Config, run=run, full=Config(num_terms=10)
 )
@@ -104,10 +105,11 @@ class ReproduceTest(absltest.TestCase):
       "crashing", "alone", "beside", "unimportable"
     )
     self.assertEqual(status, 1)
-    self.assertIn("4 claims held, 2 failed (3 of 4 studies run", output)
+    self.assertStartsWith(output, "3 of 4 studies run in ")
+    self.assertIn("4 claims hold, 2 fail, 0 undecided, 2 not run", output)
     self.assertIn("Crashed: dummy/crashing", output)
     self.assertIn("Crashed: unimportable", output)
-    self.assertEqual(self.claims(), ["dummy/alone"] * 3 + ["dummy/beside"] * 3)
+    self.assertEqual(self.claims(), ["dummy/alone"] * 4 + ["dummy/beside"] * 4)
     page = (self.runs_dir / "report" / "index.html").read_text()
     self.assertIn("RuntimeError: &lt;boom&gt;", page)
     self.assertIn("No module named &#39;no_such_module&#39;", page)
@@ -118,18 +120,71 @@ class ReproduceTest(absltest.TestCase):
     # What is finished is not run again; failed claims are no error.
     status, output = self.reproduce("alone", "beside")
     self.assertEqual(status, 0)
-    self.assertIn("4 claims held, 2 failed (0 of 2 studies run", output)
+    self.assertStartsWith(output, "0 of 2 studies run in ")
+    self.assertIn("4 claims hold, 2 fail", output)
 
   def test_data_goes_to_the_studies_that_read_it(self):
+    data_dir = pathlib.Path(f"{self.marker}.d")
+    with self.assertRaisesRegex(ValueError, "data_dir to be a folder, got"):
+      self.reproduce("reading", data_dir=str(data_dir))
+    self.assertFalse(self.runs_dir.exists())
+    data_dir.mkdir()
     status, _ = self.reproduce(
-      "reading", "alone", data_dir="some/where", report="report-only"
+      "reading", "alone", data_dir=str(data_dir), report="report-only"
     )
     self.assertEqual(status, 0)
-    arrays = list((self.runs_dir / "dummy" / "reading").glob("*/arrays.npz"))
-    self.assertLen(arrays, 1)
-    self.assertTrue(records.load_arrays(arrays[0].parent)["is_given"])
     self.assertTrue((self.runs_dir / "report-only" / "index.html").exists())
     self.assertFalse((self.runs_dir / "report").exists())
+
+  def test_finds_studies_by_parts_of_their_names(self):
+    for part in (
+      "murray",
+      "rtrl_vs_tbptt/murray",
+      "experiments.rtrl_vs_tbptt.m",
+    ):
+      self.assertEqual(
+        reproduce._chosen(part), ["experiments.rtrl_vs_tbptt.murray"]
+      )
+    self.assertLen(reproduce._chosen(""), len(registry.MODULES))
+    for part, near in (("muray", "murray"), ("textbok/xor", "textbook/xor")):
+      with self.assertRaisesRegex(ValueError, f"did you mean {near}?"):
+        reproduce._chosen(part)
+
+  def test_command_line(self):
+    cases = {  # Arguments, exit status, and what is said.
+      "--list": (0, "textbook/xor\n"),
+      "--help": (0, "--[no]full: Run the published sizes."),
+      "--only=qqq": (1, "Error: no study's name contains 'qqq'; see --list."),
+      "--ful": (2, "Did you mean: full"),
+      "stray": (2, "Unexpected argument 'stray'."),
+      "--data_dir=/no/where": (1, "data_dir to be a folder, got '/no/where'"),
+    }
+    processes = {
+      arg: subprocess.Popen(
+        [sys.executable, "-m", "launch.reproduce", arg],
+        cwd=records.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+      )
+      for arg in cases
+    }
+    for arg, process in processes.items():
+      output, _ = process.communicate(timeout=120)
+      status, said = cases[arg]
+      with self.subTest(arg):
+        self.assertIn(said, output)
+        self.assertEqual(process.returncode, status)
+        self.assertNotIn("Traceback", output)
+
+  def test_one_bar_counts_all_studies(self):
+    bars = progress.bars()
+    total = bars.add_task("all", total=2, note="")
+    jobs = [mock.Mock(bar=bars.add_task("", total=1.0, note="")) for _ in "ab"]
+    bars.update(jobs[0].bar, completed=1.0)
+    bars.update(jobs[1].bar, completed=0.25)
+    reproduce._show_overall(bars, total, jobs)
+    self.assertEqual(bars.tasks[0].completed, 1.25)
 
   def test_an_interrupt_ends_the_children(self):
     code = (
@@ -151,7 +206,9 @@ class ReproduceTest(absltest.TestCase):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     self.assertEqual(process.returncode, 1)
-    self.assertEqual(errors, "Interrupted; finished studies are kept.\n")
+    self.assertEqual(
+      errors, "Error: interrupted; what was finished before is kept\n"
+    )
     with self.assertRaises(ProcessLookupError):
       os.kill(int(self.marker.read_text()), 0)
 
