@@ -3,19 +3,14 @@
 No flag exists at import time, so studies can import one another.
 """
 
-import ast
 import contextlib
 import dataclasses
 import difflib
-import inspect
-import io
 import json
 import pathlib
 import re
-import shlex
 import sys
 import textwrap
-import tokenize
 import typing
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -27,8 +22,9 @@ from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
 
-from experiments import errors, progress, runs
+from experiments import errors, fields, progress, runs
 from experiments import study as study_lib
+from experiments.report import render
 
 
 class Options(NamedTuple):
@@ -61,17 +57,29 @@ def main(study: study_lib.Study) -> None:
     with errors.one_sentence():
       return parse_flags(study, argv)
 
-  def run(options: Options) -> None:
-    logging.set_verbosity(logging.WARNING)  # Not which backends jax lacks.
-    with errors.one_sentence(), contextlib.closing(progress):
-      outcome = runs.bring_up_to_date(
-        study, options.config, options.runs_dir, rerun=options.rerun
-      )
-    print_claims(study, outcome.folder)
-    if not outcome.was_run:
-      print("Finished before; --rerun runs it again.")
+  app.run(lambda options: run(study, options), flags_parser=parse)
 
-  app.run(run, flags_parser=parse)
+
+def run(study: study_lib.Study, options: Options) -> None:
+  """Brings a run and its page up to date, and prints its claims.
+
+  Args:
+    study: The study.
+    options: What the command line asks for.
+
+  Raises:
+    SystemExit: After an error that the user can do something about.
+  """
+  logging.set_verbosity(logging.WARNING)  # Not which backends jax lacks.
+  with errors.one_sentence(), contextlib.closing(progress):
+    outcome = runs.bring_up_to_date(
+      study, options.config, options.runs_dir, rerun=options.rerun
+    )
+    page = render.write_run(study, options.config, options.runs_dir)
+  print_claims(study, outcome.folder)
+  if not outcome.was_run:
+    print("Finished before; --rerun runs it again.")
+  print(f"Page: {page}")
 
 
 def parse_flags(
@@ -145,7 +153,7 @@ def parse_flags(
 def help_text(study: study_lib.Study) -> str:
   """Returns what `--help` prints: the question and every flag."""
   quick = study.Config()
-  comments = field_comments(study.Config)
+  comments = fields.comments(study.Config)
   lines = [study.question, "", "Flags:"]
   for field in dataclasses.fields(study.Config):
     value, published = (getattr(c, field.name) for c in (quick, study.full))
@@ -164,50 +172,6 @@ def help_text(study: study_lib.Study) -> str:
       "  --runs_dir=runs\n      Where run folders are kept.",
     ]
   )
-
-
-def flag(name: str, value: Any) -> str:
-  """Returns the flag that sets a field, to be copied into a shell."""
-  if isinstance(value, tuple):
-    is_flat = not any(isinstance(v, tuple) for v in value)
-    value = ",".join(map(str, value)) if is_flat else repr(value)
-  return f"--config.{name}={shlex.quote(str(value))}"
-
-
-def field_comments(config_type: Any) -> dict[str, str]:
-  """Returns the comment of each field of a dataclass.
-
-  Args:
-    config_type: The dataclass, its source at hand.
-
-  Returns:
-    By field name, the comment behind the field, or else the lines of comment
-    directly above it; fields of base classes included.
-  """
-  comments = {}
-  for kind in reversed(config_type.__mro__[:-1]):
-    comments |= _comments_in(textwrap.dedent(inspect.getsource(kind)))
-  return comments
-
-
-def _comments_in(source):
-  behind, alone = {}, {}
-  for token in tokenize.generate_tokens(io.StringIO(source).readline):
-    if token.type == tokenize.COMMENT:
-      is_alone = token.line.lstrip().startswith("#")
-      text = token.string.lstrip("# ")
-      (alone if is_alone else behind)[token.start[0]] = text
-  comments = {}
-  for node in ast.walk(ast.parse(source)):
-    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-      lines = range(node.lineno, node.end_lineno + 1)
-      found = [behind[line] for line in lines if line in behind]
-      line = node.lineno - 1
-      while not any(number in behind for number in lines) and line in alone:
-        found.insert(0, alone[line])
-        line -= 1
-      comments[node.target.id] = " ".join(found)
-  return comments
 
 
 def print_claims(study: study_lib.Study, folder: pathlib.Path) -> None:

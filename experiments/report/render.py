@@ -4,8 +4,10 @@ import dataclasses
 import datetime
 import inspect
 import json
+import os
 import pathlib
 import re
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,7 +15,7 @@ from typing import Any, NamedTuple
 import jinja2
 import markupsafe
 
-from experiments import bibliography, claims, cli, records
+from experiments import bibliography, claims, fields, records
 from experiments import study as study_lib
 from experiments.report import svg
 
@@ -85,6 +87,56 @@ def write_report(
   Returns:
     The number of claims and crashes.
   """
+  page, found, totals = _page(sections, sizes, seconds)
+  folder.mkdir(parents=True, exist_ok=True)
+  records.write(folder / "index.html", page)
+  listed = [{k: v for k, v in c.items() if k != "anchor"} for c in found]
+  records.write_json(folder / "claims.json", listed)
+  return totals
+
+
+def write_run(
+  study: study_lib.Study, config: Any, runs_dir: str | os.PathLike[str]
+) -> pathlib.Path:
+  """Writes a page about one run; what was changed beside the default's run.
+
+  Args:
+    study: The study.
+    config: Of the run, which is finished.
+    runs_dir: Where run folders are.
+
+  Returns:
+    The page, in the run's folder.
+  """
+  shown = [config]
+  default = study.Config()
+  if config != default and records.is_finished(
+    records.folder_of(study, default, runs_dir)
+  ):
+    shown.append(default)
+  package = sys.modules[study.run.__module__].__package__
+  module = f"experiments.{study.name.replace('/', '.')}"
+  sections = []
+  for one in shown:
+    flags = [f["flag"] for f in _flags(study, one) if f["changed"]]
+    sections.append(
+      Section(
+        name=study.name if one == default else f"{study.name} (changed)",
+        study=study,
+        config=one,
+        docstring=(package and sys.modules[package].__doc__) or "",
+        command=" ".join(["python -m", module, *flags]),
+        folder=records.folder_of(study, one, runs_dir),
+      )
+    )
+  page = records.folder_of(study, config, runs_dir) / "index.html"
+  seconds = json.loads((page.parent / "RUN").read_text())["seconds"]
+  records.write(page, _page(sections, page.parent.name, seconds)[0])
+  return page
+
+
+def _page(sections, sizes, seconds):
+  """The page, the records of all claims and their totals."""
   studies = [_load(index, section) for index, section in enumerate(sections)]
   found = [claim for study in studies for claim in study["claims"]]
   totals = _totals(found, sum(bool(section.error) for section in sections))
@@ -102,11 +154,7 @@ def write_report(
     duration=format_duration(seconds),
     date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
   )
-  folder.mkdir(parents=True, exist_ok=True)
-  records.write(folder / "index.html", page)
-  listed = [{k: v for k, v in c.items() if k != "anchor"} for c in found]
-  records.write_json(folder / "claims.json", listed)
-  return totals
+  return page, found, totals
 
 
 def format_duration(seconds: float) -> str:
@@ -145,7 +193,7 @@ def blocks(docstring: str) -> list[tuple[str, Any]]:
 
 def _load(index, section):
   study = section.study
-  anchor = re.sub(r"\W+", "-", section.name)
+  anchor = re.sub(r"\W+", "-", section.name).strip("-")
   record = {
     "name": section.name,
     "anchor": anchor,
@@ -169,8 +217,9 @@ def _load(index, section):
     name: json.loads((section.folder / name).read_text())
     for name in ("env.json", "claims.json", "RUN")
   }
-  for number, claim in enumerate(read["claims.json"]):
-    claim["anchor"] = f"{anchor}--{claim.get('key', number)}"
+  for claim in read["claims.json"]:
+    claim["anchor"] = f"{anchor}--{claim['key']}"
+    claim["study"] = section.name
   figure = (section.folder / "figure.svg").read_text()
   label = study.caption or f"Figure of {section.name}"
   return record | {
@@ -185,11 +234,11 @@ def _load(index, section):
 
 def _flags(study, config):
   """Every setting as a flag to copy, with its comment; changed ones marked."""
-  comments = cli.field_comments(study.Config)
+  comments = fields.comments(study.Config)
   default = study.Config()
   return [
     {
-      "flag": cli.flag(field.name, getattr(config, field.name)),
+      "flag": fields.flag(field.name, getattr(config, field.name)),
       "comment": comments[field.name],
       "changed": getattr(config, field.name) != getattr(default, field.name),
     }

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import io
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,8 @@ import jax
 from absl import flags
 from absl.testing import absltest, parameterized
 
-from experiments import cli, errors, records
+from experiments import cli, errors, fields, records, runs
+from experiments.report import render
 from tests.experiments import dummy_study
 
 STUDY = dummy_study.STUDY
@@ -109,58 +111,104 @@ class ParseTest(parameterized.TestCase):
       self.assertIn(part, text)
 
   def test_comment_behind_a_field_is_not_the_next_ones(self):
-    comments = cli.field_comments(Config)
+    comments = fields.comments(Config)
     self.assertEqual(comments["names"], "")
     self.assertEqual(comments["seed"], "Of nothing.")
 
 
-# Arguments, exit status, and what stdout and stderr hold.
-_CASES = {
-  "": (0, "fails", ""),
-  "--help": (0, "Terms of the sum.", ""),
-  "--config.num_term=3": (2, "", "did you mean --config.num_terms?"),
-  "--config.num_terms=0": (1, "", "num_terms to be a finite number >= 1, got"),
-  "--config.seed=-1": (1, "", "expected seed to be"),
-  "--config.seed=99999999999": (1, "", "expected seed to be"),
-  "--config.scale=nan": (1, "", "expected scale to be a finite number, got"),
-  "--config.scale=inf": (1, "", "expected scale to be a finite number, got"),
-  "--config.num_terms=14": (1, "", "expected less than 14, found out while"),
-  "--config.num_terms=15": (1, "", "interrupted"),
-  "--config.num_terms=16": (1, "", "beyond this machine"),
-  "--runs_dir=/proc/nowhere": (1, "", "/proc/nowhere"),
-  "--config.num_terms=13": (1, "", "ValueError: invalid literal"),
-}
+class MainTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    self.runs_dir = pathlib.Path(folder)
 
-
-class MainTest(absltest.TestCase):
-  def test_exit_status_and_text(self):
-    runs_dir = self.enterContext(tempfile.TemporaryDirectory())
-    processes = {
-      args: subprocess.Popen(
-        [sys.executable, "-m", "tests.experiments.dummy_study"]
-        + [f"--runs_dir={runs_dir}", *args.split()],
-        cwd=records.ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-      )
-      for args in _CASES
+  def test_as_a_process(self):
+    cases = {  # Arguments, exit status, and what stdout and stderr hold.
+      "": (0, "fails", ""),
+      "--help": (0, "Terms of the sum.", ""),
+      "--config.num_term=3": (2, "", "did you mean --config.num_terms?"),
+      "--config.num_terms=0": (1, "", ">= 1, got num_terms=0"),
+      "--config.num_terms=13": (1, "", "ValueError: invalid literal"),
     }
-    for args, process in processes.items():
-      output, errors = process.communicate(timeout=120)
-      status, in_output, in_errors = _CASES[args]
+    for args, (status, in_output, in_errors) in cases.items():
+      done = subprocess.run(
+        [sys.executable, "-m", "tests.experiments.dummy_study"]
+        + [f"--runs_dir={self.runs_dir}", *args.split()],
+        cwd=records.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+      )
       with self.subTest(args):
-        self.assertEqual(process.returncode, status, errors)
-        self.assertIn(in_output, output)
-        self.assertIn(in_errors, errors)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertIn(in_output, done.stdout)
+        self.assertIn(in_errors, done.stderr)
         # Only a bug may show a traceback.
-        self.assertEqual("Traceback" in errors, args.endswith("=13"))
+        self.assertEqual("Traceback" in done.stderr, args.endswith("=13"))
         if status and not args.endswith("=13"):
-          self.assertLen(errors.splitlines(), 1)
-    study = pathlib.Path(runs_dir) / "dummy" / "sum"
-    self.assertTrue(records.is_finished(study / "quick"))
-    # What was refused has left no folder: the other is of what was interrupted.
-    self.assertLen(list(study.iterdir()), 2)
+          self.assertLen(done.stderr.splitlines(), 1)
+    folder = self.runs_dir / "dummy" / "sum" / "quick"
+    self.assertTrue(records.is_finished(folder))
+    self.assertTrue((folder / "index.html").exists())
+
+  def said(self, *args):
+    """What is said, and the exit status."""
+    output, said = io.StringIO(), io.StringIO()
+    status = 0
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(said):
+      try:
+        with errors.one_sentence():
+          options = parse(f"--runs_dir={self.runs_dir}", *args)
+        cli.run(STUDY, options)
+      except SystemExit as end:
+        status = end.code
+    return status, output.getvalue(), said.getvalue()
+
+  @parameterized.parameters(
+    ("--config.seed=-1", "expected seed to be"),
+    ("--config.seed=99999999999", "expected seed to be"),
+    ("--config.scale=nan", "expected scale to be a finite number, got"),
+    ("--config.scale=inf", "expected scale to be a finite number, got"),
+    ("--config.num_terms=14", "expected less than 14, found out while"),
+    ("--config.num_terms=16", "beyond this machine"),
+    ("--runs_dir=/proc/nowhere", "/proc/nowhere"),
+  )
+  def test_one_sentence_and_no_folder(self, arg, message):
+    status, output, said = self.said(arg)
+    self.assertEqual((status, output), (1, ""))
+    self.assertIn(message, said)
+    self.assertLen(said.splitlines(), 1)
+    self.assertEmpty(list(self.runs_dir.iterdir()))
+
+  def test_an_interrupt(self):
+    status, _, said = self.said("--config.num_terms=15")
+    self.assertEqual(status, 1)
+    self.assertEqual(
+      said, "Error: interrupted; what was finished before is kept\n"
+    )
+
+  def test_says_if_it_was_finished_before(self):
+    again = "Finished before; --rerun runs it again."
+    self.assertNotIn(again, self.said()[1])
+    self.assertIn(again, self.said()[1])
+    self.assertNotIn(again, self.said("--rerun")[1])
+
+
+class PageTest(absltest.TestCase):
+  def test_what_was_changed_stands_beside_the_default(self):
+    runs_dir = self.enterContext(tempfile.TemporaryDirectory())
+    for config in (Config(), Config(num_terms=3)):
+      runs.bring_up_to_date(STUDY, config, runs_dir)
+    path = render.write_run(STUDY, Config(num_terms=3), runs_dir)
+    page = path.read_text()
+    self.assertEqual(page.count("<figure>"), 2)
+    self.assertIn("dummy/sum (changed)", page)
+    self.assertIn('<tr class="changed">', page)
+    self.assertIn("python -m experiments.dummy.sum --config.num_terms=3", page)
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    self.assertLen(set(ids), len(ids))
+    folder = records.folder_of(STUDY, Config(num_terms=3), runs_dir)
+    self.assertTrue(records.is_finished(folder))
 
 
 class ErrorsTest(parameterized.TestCase):

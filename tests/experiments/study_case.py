@@ -14,7 +14,7 @@ import chex
 import numpy as np
 from absl.testing import parameterized
 
-from experiments import claims, cli, records
+from experiments import claims, fields, records
 
 _PARTS = ("run", "claims", "figure")
 # What judges and draws must not need: neither the work nor one another.
@@ -82,7 +82,7 @@ class StudyCase(parameterized.TestCase):
     self.assertEqual(inspect.getdoc(self.package).split("\n\n")[0], question)
     self.assertTrue(question.endswith("?") and answer.endswith("."))
     self.assertTrue(self.study.caption.endswith("."))
-    comments = cli.field_comments(self.study.Config)
+    comments = fields.comments(self.study.Config)
     for field in dataclasses.fields(self.study.Config):
       self.assertTrue(comments[field.name], field.name)
     self.assertEqual(self.study.Config().seed, 0)
