@@ -53,6 +53,12 @@ TEXTS = {
     "1989",
     "https://doi.org/10.1016/0893-6080(89)90014-2",
   ),
+  "benzing2019": Text(
+    "Benzing, Gauy, Mujika, Martinsson, Steger",
+    "Optimal Kronecker-sum approximation of real time recurrent learning",
+    "ICML 2019",
+    "https://arxiv.org/abs/1902.03993",
+  ),
   "berthet2020": Text(
     "Berthet et al.",
     "Learning with differentiable perturbed optimizers",
@@ -116,6 +122,12 @@ TEXTS = {
     "Neural Computation 9(8), 1997",
     "https://doi.org/10.1162/neco.1997.9.8.1735",
   ),
+  "irie2024": Text(
+    "Irie, Gopalakrishnan, Schmidhuber",
+    "Exploring the promise and limits of real-time recurrent learning",
+    "ICLR 2024",
+    "https://arxiv.org/abs/2305.19044",
+  ),
   "kingma2015": Text(
     "Kingma, Ba",
     "Adam: a method for stochastic optimization",
@@ -146,6 +158,12 @@ TEXTS = {
     "From softmax to sparsemax",
     "ICML 2016",
     "https://arxiv.org/abs/1602.02068",
+  ),
+  "menick2020": Text(
+    "Menick, Elsen, Evci, Osindero, Simonyan, Graves",
+    "A practical sparse approximation for real time recurrent learning",
+    "2020",
+    "https://arxiv.org/abs/2006.07232",
   ),
   "mezzadri2007": Text(
     "Mezzadri",
@@ -277,6 +295,18 @@ TEXTS = {
     "Error bounds for approximations with deep ReLU networks",
     "2017",
     "https://arxiv.org/abs/1610.01145",
+  ),
+  "zucchet2023": Text(
+    "Zucchet, Meier, Schug, Mujika, Sacramento",
+    "Online learning of long-range dependencies",
+    "NeurIPS 2023",
+    "https://arxiv.org/abs/2305.15947",
+  ),
+  "zucchet2026": Text(
+    "Zucchet, Pourcel, Ernoult",
+    "Forward propagation of errors",
+    "2026, not peer-reviewed",
+    "",
   ),
 }
 

@@ -17,6 +17,7 @@ from experiments import records
 _OF_DISK = {
   errno.EACCES,
   errno.EDQUOT,
+  errno.ENOENT,
   errno.ENOSPC,
   errno.ENOTDIR,
   errno.EPERM,

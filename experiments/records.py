@@ -9,24 +9,18 @@ nor a stale result is ever shown.
 
 import contextlib
 import dataclasses
-import datetime
 import fcntl
-import functools
 import hashlib
 import importlib.metadata
 import io
 import json
 import os
 import pathlib
-import platform
-import shlex
-import subprocess
 import sys
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from experiments import study as study_lib
@@ -48,32 +42,6 @@ def folder_of(
   else:
     label = digest(dump_json(dataclasses.asdict(config)).encode())[:10]
   return pathlib.Path(runs_dir) / study.name / label
-
-
-def environment(config: Any) -> dict[str, Any]:
-  """Returns what a run was made on, and how it was started."""
-  device = jax.devices()[0]
-  return {
-    "python": platform.python_version(),
-    "versions": {name: version(name) for name in (*PACKAGES, "nnfun")},
-    "platform": device.platform,
-    "device": device.device_kind,
-    "num_devices": jax.device_count(),
-    "processor": _processor(),
-    "num_cpus": os.cpu_count(),
-    "flags": {
-      name: value
-      for name, value in sorted(os.environ.items())
-      if name.startswith(("JAX_", "NPROC", "XLA_"))
-    },
-    "commit": _git("rev-parse", "HEAD"),
-    "modified": _git("status", "--porcelain") not in ("", None),
-    "seed": getattr(config, "seed", None),
-    "started": datetime.datetime.now(datetime.UTC).isoformat(
-      timespec="seconds"
-    ),
-    "command": shlex.join(["python", *sys.orig_argv[1:]]),
-  }
 
 
 def has_run(
@@ -291,28 +259,3 @@ def version(package: str) -> str | None:
     return importlib.metadata.version(package)
   except importlib.metadata.PackageNotFoundError:
     return None
-
-
-@functools.cache
-def _git(*args: str) -> str | None:
-  try:
-    return subprocess.run(
-      ["git", *args],
-      cwd=ROOT,
-      capture_output=True,
-      text=True,
-      check=True,
-    ).stdout.strip()
-  except (OSError, subprocess.CalledProcessError):
-    return None
-
-
-def _processor() -> str:
-  try:
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-  except OSError:
-    lines = []
-  names = [
-    line.split(":")[1] for line in lines if line.startswith("model name")
-  ]
-  return names[0].strip() if names else platform.processor()

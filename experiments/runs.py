@@ -7,7 +7,7 @@ import shutil
 import time
 from typing import Any, NamedTuple
 
-from experiments import fingerprints, records, style
+from experiments import environment, fingerprints, records, style
 from experiments import study as study_lib
 
 
@@ -84,7 +84,7 @@ def _leaving_nothing_refused(folder):
 
 def _run(study, config, folder, identity):
   start = time.monotonic()
-  env = records.environment(config) | {"settings": fingerprints.settings()}
+  env = environment.describe(config) | {"settings": fingerprints.settings()}
   records.begin(folder, identity, env)
   records.save_arrays(folder, study.run(config))
   records.vouch_for_run(folder, seconds=time.monotonic() - start)

@@ -28,7 +28,7 @@ from rich import progress as rich_progress
 
 from experiments import errors, progress, records, registry, runs
 from experiments import study as study_lib
-from experiments.report import render
+from experiments.report import render, text
 
 _LOG_LINES = 30  # Of a crashed study, shown in the report.
 _POLL_SECONDS = 0.1
@@ -167,7 +167,7 @@ def reproduce(
   )
   print(
     f"{len(due)} of {len(jobs)} studies run in "
-    f"{render.format_duration(seconds)}. {totals}"
+    f"{text.format_duration(seconds)}. {totals}"
   )
   for job in jobs:
     if job.error:

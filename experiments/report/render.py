@@ -2,22 +2,19 @@
 
 import dataclasses
 import datetime
-import inspect
 import json
 import os
 import pathlib
 import re
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jinja2
-import markupsafe
 
 from experiments import bibliography, claims, fields, records
 from experiments import study as study_lib
-from experiments.report import svg
+from experiments.report import svg, text
 
 _HERE = pathlib.Path(__file__).parent
 KINDS = tuple(str(kind) for kind in claims.Kind)
@@ -151,44 +148,10 @@ def _page(sections, sizes, seconds):
     kinds=KINDS,
     verdicts=VERDICTS,
     sizes=sizes,
-    duration=format_duration(seconds),
+    duration=text.format_duration(seconds),
     date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
   )
   return page, found, totals
-
-
-def format_duration(seconds: float) -> str:
-  """Returns a duration as one says it."""
-  if seconds < 9.95:
-    return f"{seconds:.1f} s"
-  minutes, rest = divmod(round(seconds), 60)
-  hours, minutes = divmod(minutes, 60)
-  if hours:
-    return f"{hours} h {minutes:02d} min"
-  return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def blocks(docstring: str) -> list[tuple[str, Any]]:
-  """Splits a docstring into what to set as text, as a list and as code.
-
-  Args:
-    docstring: With or without indentation.
-
-  Returns:
-    Pairs of "text" or "code" and the block, or of "list" and its items, which
-    start with "- " in the docstring.
-  """
-  result = []
-  for block in re.split(r"\n\s*\n", inspect.cleandoc(docstring)):
-    if block.startswith((" ", "|", ">>>", "```")):
-      result.append(("code", textwrap.dedent(block).strip("\n")))
-      continue
-    text, *items = re.split(r"^- ", block, flags=re.MULTILINE)
-    if text.strip():
-      result.append(("text", text.strip("\n")))
-    if items:
-      result.append(("list", [item.strip("\n") for item in items]))
-  return result
 
 
 def _load(index, section):
@@ -201,7 +164,7 @@ def _load(index, section):
     "question": study.question if study else "It cannot be imported.",
     "answer": study.answer if study else "",
     "caption": study.caption if study else "",
-    "blocks": blocks(section.docstring),
+    "blocks": text.blocks(section.docstring),
     "command": section.command,
     "error": section.error,
     "claims": [],
@@ -281,12 +244,12 @@ def _cited(found):
   """The texts that claims cite, with the rows that do."""
   by_url = {}
   for claim in found:
-    for key, text in bibliography.TEXTS.items():
+    for key, cited in bibliography.TEXTS.items():
       if claim["source"].startswith(bibliography.text(key, "")):
-        by_url.setdefault(key, (text, set()))[1].add(claim["id"])
+        by_url.setdefault(key, (cited, set()))[1].add(claim["id"])
   return [
-    {**text._asdict(), "key": key, "ids": sorted(ids)}
-    for key, (text, ids) in sorted(by_url.items())
+    {**cited._asdict(), "key": key, "ids": sorted(ids)}
+    for key, (cited, ids) in sorted(by_url.items())
   ]
 
 
@@ -319,14 +282,7 @@ def _template() -> jinja2.Template:
     "expected": study_lib.format_expected,
     "measured": study_lib.format_measured,
     "verdict": study_lib.verdict,
-    "duration": format_duration,
-    "code": _code,
+    "duration": text.format_duration,
+    "code": text.code,
   }
   return environment.get_template("page.html.jinja")
-
-
-def _code(text: str) -> markupsafe.Markup:
-  escaped = str(markupsafe.escape(text))
-  return markupsafe.Markup(
-    re.sub(r"``?([^`]+)``?", r"<code>\1</code>", escaped)
-  )

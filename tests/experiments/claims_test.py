@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from experiments import bibliography, claims, measure
+from experiments import bibliography, claims, measure, verdict
 
 INF, NAN = math.inf, math.nan
 SOURCE = claims.Source("P5", "murray2019", "table 1")
@@ -104,7 +104,7 @@ class VerdictTest(parameterized.TestCase):
     # At the bound itself: 2.5e-5 of 400,000, which is 10; 4.5 deviations.
     draws = np.random.default_rng(0).normal(size=400_000)
     error = measure.Measured(0.0, 1.0)
-    width = error.limits(1 - claims.FAILS_BY_CHANCE)[1]
+    width = error.limits(1 - verdict.FAILS_BY_CHANCE)[1]
     self.assertAlmostEqual(width, Z_FAILS, places=3)
     self.assertLess(np.sum(draws + width < 0), 24)
     self.assertGreater(np.sum(draws + width < 0), 0)

@@ -10,6 +10,7 @@ from absl.testing import absltest, parameterized
 
 from experiments import runs, style
 from experiments.report import render, svg
+from experiments.report import text as text_lib
 from tests.experiments import dummy_study
 
 
@@ -135,14 +136,14 @@ class ReportTest(parameterized.TestCase):
     (3725.0, "1 h 02 min"),
   )
   def test_duration(self, seconds, want):
-    self.assertEqual(render.format_duration(seconds), want)
+    self.assertEqual(text_lib.format_duration(seconds), want)
 
   def test_blocks(self):
     text = (
       "One\ntwo.\n\n    h = W\n\n      x\n\nThree:\n- a - b\n  c\n- d\n\n- e\n"
     )
     self.assertEqual(
-      render.blocks(text),
+      text_lib.blocks(text),
       [
         ("text", "One\ntwo."),
         ("code", "h = W"),
