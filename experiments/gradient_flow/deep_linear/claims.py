@@ -1,26 +1,19 @@
-"""Claims of the study of deep linear networks, from its stored arrays.
+"""Claims of the study of deep linear networks."""
 
-The arrays are described at `deep_linear.run`.
-"""
-
-import functools
 import math
 
 import numpy as np
 
 from experiments import study
-from experiments.gradient_flow import deep_linear_theory as theory
+from experiments.claims import Claim, Source, theory
+from experiments.gradient_flow.deep_linear import theory as closed_form
 
-_SIKDAR = (
-  "Sikdar, Neural networks and deep learning: exercises, 2021, section 5.1"
-)
-_SAXE = (
-  "Saxe, McClelland, Ganguli, Exact solutions to the nonlinear dynamics of "
-  "learning in deep linear neural networks, 2014"
-)
-_FORMULA = "dL/dw_11^(1) = (y_hat - y) w_11^(L) w_11^(L-1) ... w_11^(2) x_1"
-_claim = functools.partial(study.Claim, "S0-5.1")
-_saxe_claim = functools.partial(study.Claim, "P14")
+_SIKDAR = Source("S0-5.1", "S0", "section 5.1")
+_CORRECTED = theory("S0-5.1", "section 5.1, corrected", "S0")
+_RESIDUAL = theory("S0-5.1", "section 5.1, the part of y_hat - y by hand", "S0")
+_FLOAT32 = theory("S0-5.1", "section 5.1 in logarithms; IEEE 754", "S0")
+_EQUATION_15 = Source("P14", "saxe2014", "equation 15")
+_LIMIT = theory("P14", "equation 15, integrated", "saxe2014")
 # Two roundings a layer and, where y_hat - y cancels, some digits more.
 _FORMULA_TOLERANCE = 1e-10
 # A factor |w| rounded to float32 is off by 3e-8, a thousand times over; the
@@ -28,30 +21,15 @@ _FORMULA_TOLERANCE = 1e-10
 _LOG_TOLERANCE = 2e-4
 
 
-def all_claims(results: study.Results) -> list[study.Claim]:
+def claims(results: study.Results) -> list[Claim]:
   """Compares gradients with the formula, and training with the equation."""
   return [
     *_formula(results),
-    *_misprint(results),
     *_slopes(results),
     *_formats(results),
-    *_training(results),
+    _equation(results),
+    _delay(results),
   ]
-
-
-def log_gradients(results: study.Results) -> np.ndarray:
-  """Returns what log |dL/dw_11^(1)| should be, in float64.
-
-  Args:
-    results: what `deep_linear.run` returned.
-
-  Returns:
-    [factors, depths].
-  """
-  logs = np.log(results["factors"])[:, np.newaxis]
-  return theory.log_gradient(
-    logs, results["depths"], results["unit_output"], 1.0, 1.0
-  )
 
 
 def _relative(actual, expected):
@@ -59,277 +37,157 @@ def _relative(actual, expected):
 
 
 def _formula(results):
-  x, y = results["x"], results["y"]
-  errors, spreads = [], []
-  for depth in results["formula_depths"]:
-    paths, gradient = results[f"paths_{depth}"], results[f"gradient_{depth}"]
-    expected = theory.first_layer_gradient(paths, x, y)
-    errors.append(_relative(gradient[:, 0, 0], expected))
+  gradients, spreads, outputs, misprint = {}, {}, {}, []
+  for depth, (paths, output, gradient) in results.formula.items():
+    name, x = f"{depth} layers", results.x
+    expected = closed_form.first_layer_gradient(paths, x, results.y)
+    gradients[name] = _relative(gradient[:, 0, 0], expected)
     products = paths[..., 0] * gradient[..., 0]
-    spreads.append(_relative(products, products[:, :1]))
-  deepest = max(results["formula_depths"])
-  yield _claim(
-    f"{_FORMULA} equals automatic differentiation, L up to {deepest}: the "
-    "largest relative error.",
-    _SIKDAR,
-    0.0,
-    max(errors),
-    _FORMULA_TOLERANCE,
+    spreads[name] = _relative(products, products[:, :1])
+    outputs[name] = _relative(output, closed_form.output(paths, x))
+    misprint.append(abs(closed_form.printed_output(paths, x) / output - 1))
+  yield _SIKDAR.zero(
+    "gradient-formula",
+    "The gradient of the first weight is the error of the output times the "
+    "product of all later weights and the input.",
+    gradients,
+    tolerance=_FORMULA_TOLERANCE,
+    quantity="largest relative difference to automatic differentiation",
   )
-  yield _claim(
-    "It does not matter which weight is used to differentiate the loss, for "
-    "the product picks up the weights of all other layers: the largest "
-    "relative spread of w_11^(l) dL/dw_11^(l) over the layers.",
-    _SIKDAR,
-    0.0,
-    max(spreads),
-    _FORMULA_TOLERANCE,
+  yield _SIKDAR.zero(
+    "any-layer",
+    "For vanishing and exploding the layer of the weight does not matter: "
+    "w dL/dw is the same in every layer.",
+    spreads,
+    tolerance=_FORMULA_TOLERANCE,
+    quantity="largest relative difference between layers",
   )
-
-
-def _misprint(results):
-  printed, right = [], []
-  for depth in results["formula_depths"]:
-    paths, output = results[f"paths_{depth}"], results[f"output_{depth}"]
-    for found, formula in (
-      (printed, theory.printed_output),
-      (right, theory.output),
-    ):
-      found.append(np.abs(formula(paths, results["x"]) / output - 1))
-  yield _claim(
-    "Erratum: y_hat as printed, with w_11^(2) in the path of x_2, is not the "
-    "network: share of random networks for which both agree to 1e-6.",
-    _SIKDAR,
-    0.0,
-    float(np.mean(np.array(printed) < 1e-6)),
-  )
-  yield _claim(
-    "With w_22^(2) in its place y_hat is the network: the largest relative "
-    "error.",
-    f"{_SIKDAR}, corrected",
-    0.0,
-    float(np.max(right)),
-    _FORMULA_TOLERANCE,
+  yield _CORRECTED.zero(
+    "output-erratum",
+    "The output's second path has the weight w_22^(2), not w_11^(2) as printed "
+    "in section 5.1.",
+    outputs,
+    tolerance=_FORMULA_TOLERANCE,
+    quantity="largest relative error of the corrected output",
+    note="Erratum. As printed the output of half of the networks is off by "
+    f"more than {100 * np.median(misprint):.2g} %.",
   )
 
 
 def _slopes(results):
-  depths, factors = results["depths"], results["factors"]
-  half = depths >= depths[-1] // 2
-  layers = np.arange(results["log_deltas"].shape[1])
-  for name, chosen, rate, why in (
-    ("vanishes for |w| < 1", factors < 1, 1, "y_hat - y tends to -y"),
-    ("explodes for |w| > 1", factors > 1, 2, "y_hat - y grows like |w|^L too"),
+  factors, depths = results.factors, results.depths
+  deep = depths >= depths[-1] // 2
+  for key, chosen, rate, statement in (
+    (
+      "vanishes",
+      factors < 1,
+      1,
+      "Where all weights are below 1 in size, the first layer's gradient "
+      "vanishes with depth by one factor |w| a layer.",
+    ),
+    (
+      "explodes",
+      factors > 1,
+      2,
+      "Where all weights are above 1 in size, the first layer's gradient "
+      "explodes with depth by |w|^2 a layer, the error included.",
+    ),
   ):
     if np.any(chosen):
-      slopes = _fit(depths[half], results["log_gradient"][chosen][:, half])
+      curves = results.log_gradient[chosen][:, deep].T.astype(np.float64)
+      slopes = np.polyfit(depths[deep], curves, 1)[0]
       ratios = slopes / np.log(factors[chosen])
-      yield _claim(
-        f"dL/dw_11^(1) {name} exponentially with depth, by log |w| times "
-        f"{rate} a layer since {why}: the slope over log |w|, worst |w|.",
-        f"{_SIKDAR}; the residual's part by hand",
-        float(rate),
-        _worst(ratios, rate),
-        1e-5,  # 1e-3 of rounding, see above, over log |w| times 500 layers.
+      names = (f"|w| = {factor:g}" for factor in factors[chosen])
+      yield _RESIDUAL.equal(
+        key,
+        statement,
+        rate,
+        dict(zip(names, ratios, strict=True)),
+        tolerance=1e-5,  # 1e-3 of rounding over log |w| times 500 layers.
+        quantity="slope of log |dL/dw| by layer, over log |w|",
       )
-  moving = factors != 1
-  ratios = _fit(layers, results["log_deltas"][moving]) / np.log(factors[moving])
-  yield _claim(
-    "From layer to layer of one deep network dL/dz^(l) changes by log |w|, "
-    "vanishing or exploding towards the input: minus the slope over log |w|, "
-    "worst |w|.",
-    f"{_SIKDAR}: one weight more from each layer",
-    1.0,
-    _worst(-ratios, 1.0),
-    1e-5,
-  )
-  balanced = results["log_deltas"][~moving]
-  if len(balanced):
-    yield _claim(
-      "At |w| = 1 alone it does neither: the largest change of log |dL/dz|.",
-      _SIKDAR,
-      0.0,
-      float(np.max(np.abs(balanced - balanced[:, :1]))),
-      1e-6,
-    )
-
-
-def _fit(x, curves):
-  return np.polyfit(x, curves.T.astype(np.float64), 1)[0]
-
-
-def _worst(values, expected):
-  return float(values[np.argmax(np.abs(values - expected))])
 
 
 def _formats(results):
-  expected = log_gradients(results)
-  yield _claim(
-    f"With the exponent kept apart, float32 holds log |dL/dw_11^(1)| at every "
-    f"depth up to {results['depths'][-1]}: the largest error.",
-    f"{_FORMULA} in logarithms and float64",
-    0.0,
-    float(np.max(np.abs(results["log_gradient"] - expected))),
-    _LOG_TOLERANCE,
-    f"The logarithms go from {np.min(expected):.0f} to {np.max(expected):.0f}; "
+  exact = closed_form.log_gradients(results)
+  yield _FLOAT32.zero(
+    "exponent-apart",
+    "Float32 with the exponent kept apart holds the gradients of all depths.",
+    float(np.max(np.abs(results.log_gradient - exact))),
+    tolerance=_LOG_TOLERANCE,
+    quantity="largest error of log |dL/dw|",
+    note=f"The logarithms go from {np.min(exact):.0f} to {np.max(exact):.0f}; "
     "float32 ends at -87 and 89.",
   )
-  for factor, plain, logs in zip(
-    results["factors"], results["float32"], expected, strict=True
-  ):
-    bits = logs / math.log(2)
-    low, high = (_first(results, bits < end) for end in (-126, -150))
-    if np.isfinite(high):
-      yield _claim(
-        f"Without, the gradient of a net with |w| = {factor:g} is exactly 0 "
-        "in float32 from this depth on.",
-        "IEEE 754: below 2^-126 numbers are subnormal, which some processors "
-        "take for 0, below 2^-150 they are 0",
-        (low, high),
-        _first(results, plain == 0),
-        1.0,  # The formula's own rounding at the edge.
-      )
-    end = _first(results, bits >= 128)
-    if np.isfinite(end):
-      yield _claim(
-        f"Without, the gradient of a net with |w| = {factor:g} is infinite "
-        "in float32 from this depth on.",
-        "IEEE 754: float32 ends at 2^128",
-        end,
-        _first(results, ~np.isfinite(plain)),
-        1.0,
-      )
-
-
-def _first(results, reached):
-  """Returns the depth from which on something holds, NaN if there is none."""
-  fails = np.flatnonzero(~reached)
-  index = fails[-1] + 1 if fails.size else 0
-  depths = results["depths"]
-  return float(depths[index]) if index < len(depths) else math.nan
-
-
-def times_of(results: study.Results) -> tuple[np.ndarray, np.ndarray]:
-  """Returns D t / tau of the records, at the whole step and at half of it.
-
-  Args:
-    results: what `deep_linear.run` returned.
-
-  Returns:
-    Two vectors [records].
-  """
-  records = np.arange(results["modes"].shape[-2])
-  whole = records * results["stride"] * results["step"]
-  return whole, whole / 2
-
-
-def predicted(results: study.Results, times: np.ndarray) -> np.ndarray:
-  """Returns the equation's mode strengths.
-
-  Args:
-    results: what `deep_linear.run` returned.
-    times: D t / tau, [records].
-
-  Returns:
-    [D, records, s].
-  """
-  curves = [
-    [
-      theory.mode_strength(times, float(results["start"]), strength, size)
-      for strength in results["strengths"]
-    ]
-    for size in results["num_matrices"]
-  ]
-  return np.moveaxis(np.array(curves), 1, 2)
-
-
-def half_times(results: study.Results) -> np.ndarray:
-  """Returns when the trained nets have a mode at half its strength.
-
-  Args:
-    results: what `deep_linear.run` returned.
-
-  Returns:
-    D t / tau by linear interpolation at the finer step, [D, seeds, s].
-  """
-  _, times = times_of(results)
-  curves = np.moveaxis(results["modes"][:, 1], 2, 0)
-  reached = curves >= results["strengths"] / 2
-  after = np.argmax(reached, axis=0)
-  high, low = (
-    np.take_along_axis(curves, index[np.newaxis], axis=0)[0]
-    for index in (after, after - 1)
+  plain, bits = np.abs(results.float32.astype(np.float64)), exact / math.log(2)
+  slack = _LOG_TOLERANCE / math.log(2)
+  with np.errstate(all="ignore"):
+    is_right = np.abs(np.log(plain) - exact) < _LOG_TOLERANCE
+  # Between 2^-150 and 2^-126 some processors take a number for 0.
+  as_expected = np.select(
+    [bits > 128 + slack, bits < -150 - slack, np.abs(bits) < 126 - slack],
+    [~np.isfinite(plain), plain == 0, is_right],
+    True,
   )
-  part = (results["strengths"] / 2 - low) / (high - low)
-  return times[after - 1] + part * np.diff(times)[0]
+  names = (f"|w| = {factor:g}" for factor in results.factors)
+  ends = [
+    f"{name} from L = {results.depths[found][0]} on at |w| = {factor:g}"
+    for factor, row in zip(results.factors, plain, strict=True)
+    for name, found in (("0", row == 0), ("not finite", ~np.isfinite(row)))
+    if np.any(found)
+  ]
+  yield _FLOAT32.zero(
+    "plain-float32",
+    "Plain float32 gives 0 for gradients below 2^-150, no finite number from "
+    "2^128 on, and the formula's value in between.",
+    dict(zip(names, np.sum(~as_expected, axis=1), strict=True)),
+    tolerance=0,
+    quantity="depths at which the gradient is something else",
+    note=f"The gradient is {', '.join(ends)}.",
+  )
 
 
-def _training(results):
-  modes, strengths = results["modes"], results["strengths"]
-  whole, half = times_of(results)
+def _equation(results):
   # The half step reaches half as far: every second record of it and the first
   # half of the whole step are at the same times.
-  num = (len(whole) + 1) // 2
-  coarse, fine = modes[:, 0, :, :num], modes[:, 1, :, ::2][:, :, :num]
-  expected = predicted(results, whole[:num])[:, np.newaxis]
-  step = float(results["step"])
-  biggest = float(np.max(strengths))
-  sizes = ", ".join(str(size) for size in results["num_matrices"])
-  errors = [
-    np.max(np.abs(found - expected) / strengths) for found in (coarse, fine)
-  ]
-  yield _saxe_claim(
-    "Deep linear nets trained by gradient descent follow tau du/dt = (N_l - 1)"
-    f" u^(2 - 2 / (N_l - 1)) (s - u), N_l - 1 = {sizes}: the largest error of "
-    "u / s, extrapolated to learning rate 0 from two.",
-    f"{_SAXE}, equation 15",
-    0.0,
-    float(np.max(np.abs(2 * fine - coarse - expected) / strengths)),
+  num = (results.modes.shape[-2] + 1) // 2
+  whole = results.modes[:, 0, :, :num]
+  half = results.modes[:, 1, :, ::2][:, :, :num]
+  times = results.times[0, :num]
+  expected = closed_form.predicted(results, times)[:, np.newaxis]
+  errors = np.abs(2 * half - whole - expected) / results.strengths
+  return _EQUATION_15.zero(
+    "mode-equation",
+    "Deep linear nets trained from balanced, aligned starts follow Saxe's "
+    "equation for the strength of each mode.",
+    {
+      f"{size} matrices": np.max(error)
+      for size, error in zip(results.num_matrices, errors, strict=True)
+    },
     # Second order in the step: squared, with the largest curvature s^2.
-    (step * biggest**2) ** 2,
+    tolerance=float(results.step * np.max(results.strengths) ** 2) ** 2,
+    quantity="largest error of u / s, extrapolated to learning rate 0",
+    note="tau du/dt = D u^(2 - 2/D) (s - u) with D matrices.",
   )
-  yield _saxe_claim(
-    "At a finite learning rate descent departs from this flow in first order: "
-    "error over that at half the learning rate.",
-    "Euler's method",
-    2.0,
-    float(errors[0] / errors[1]),
-    2 * step * biggest**2,  # The next order.
-  )
-  yield from _delays(results)
 
 
-def _delays(results):
-  sizes, strengths = results["num_matrices"], results["strengths"]
-  start = float(results["start"])
-  measured = np.mean(half_times(results), axis=1)
-  ends = strengths / 2
-  times = [
-    [
-      theory.learning_time(end, start, strength, size)
-      for end, strength in zip(ends, strengths, strict=True)
-    ]
-    for size in (*sizes, np.inf)
-  ]
-  expected, limit = np.array(times[:-1]), np.array(times[-1])
-  step = float(results["step"])
-  yield _saxe_claim(
-    "Time to half strength, in units of tau / (N_l - 1): the largest relative "
-    "error over depths and modes.",
-    f"{_SAXE}, equation 15 integrated",
-    0.0,
-    float(np.max(np.abs(measured / expected - 1))),
-    step * float(np.max(strengths)) ** 2,  # First order in the step.
-  )
-  deepest, shallowest = np.argmax(sizes), np.argmin(sizes)
-  yield _saxe_claim(
-    "From balanced starts great depth costs a finite, depth-independent "
-    f"delay: time of {sizes[deepest]} matrices over the limit of infinitely "
-    "many, the slowest mode.",
-    f"{_SAXE}, abstract; its equation 15 at infinite depth",
-    (float(expected[deepest, 0] / limit[0]), 1.0),
-    float(measured[deepest, 0] / limit[0]),
-    step,
-    f"The delay is a factor {limit[0] / expected[shallowest, 0]:.1f} over "
-    f"{sizes[shallowest]} matrix at u_0 = {start:g}, and grows like 1 / u_0.",
+def _delay(results):
+  start, strength = float(results.start), float(np.min(results.strengths))
+  weakest = int(np.argmin(results.strengths))
+  limit = closed_form.learning_time(strength / 2, start, strength, math.inf)
+  curves = np.mean(results.modes[:, 1, :, :, weakest], axis=1)
+  times = [np.interp(strength / 2, curve, results.times[1]) for curve in curves]
+  return _LIMIT.at_most(
+    "finite-delay",
+    "From balanced starts, at a learning rate of 1 / D, nets of any depth "
+    "learn within the finite time of infinitely many matrices.",
+    1.0,
+    {
+      f"{size} matrices": time / limit
+      for size, time in zip(results.num_matrices, times, strict=True)
+    },
+    quantity="time to half strength of the weakest mode, over that limit",
+    note=f"The limit is {limit / times[0]:.1f} times the time of "
+    f"{results.num_matrices[0]} matrix at u_0 = {start:g}, and grows like "
+    "1 / u_0.",
   )

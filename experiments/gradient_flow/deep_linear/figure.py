@@ -1,7 +1,4 @@
-"""Figure of the study of deep linear networks, from its stored arrays.
-
-The arrays are described at `deep_linear.run`.
-"""
+"""Figure of the study of deep linear networks."""
 
 import math
 
@@ -9,10 +6,10 @@ import numpy as np
 from matplotlib import figure as mpl_figure
 
 from experiments import study, style
-from experiments.gradient_flow import deep_linear_claims as claims
+from experiments.gradient_flow.deep_linear import theory
 
 
-def draw(results: study.Results) -> mpl_figure.Figure:
+def plot(results: study.Results) -> mpl_figure.Figure:
   """Draws the gradient against depth, and modes against training time."""
   fig, (left, right) = style.figure(1, 2, height=4.2)
   _plot_gradient(left, results)
@@ -21,14 +18,16 @@ def draw(results: study.Results) -> mpl_figure.Figure:
 
 
 def _plot_gradient(axes, results):
-  depths = results["depths"]
-  expected = claims.log_gradients(results) / math.log(10)
-  measured = results["log_gradient"] / math.log(10)
+  depths = results.depths
+  expected = theory.log_gradients(results) / math.log(10)
+  measured = results.log_gradient / math.log(10)
   marked = slice(None, None, max(1, len(depths) // 12))
   axes.axhspan(-38, 38.5, color="#eeeeee", zorder=0)
-  axes.text(0.3 * depths[-1], -45, "float32", color=style.GREY, va="top")
+  axes.text(
+    0.12 * depths[-1], 44, "range of float32", color=style.GREY, va="bottom"
+  )
   for factor, line, dots, color in zip(
-    results["factors"], expected, measured, style.PALETTE, strict=False
+    results.factors, expected, measured, style.PALETTE, strict=False
   ):
     axes.plot(depths, line, color=style.GREY, linewidth=1, zorder=1)
     axes.plot(depths[marked], dots[marked], "o", color=color)
@@ -49,27 +48,28 @@ def _plot_gradient(axes, results):
 
 
 def _plot_training(axes, results):
-  whole, _ = claims.times_of(results)
-  expected = claims.predicted(results, whole)[:, :, 0]
-  strength = results["strengths"][0]
-  shades = style.colors(len(results["num_matrices"]))
-  marked = slice(None, None, max(1, len(whole) // 24))
+  times, strength = results.times[0], results.strengths[0]
+  expected = theory.predicted(results, times)[:, :, 0]
+  marked = slice(None, None, max(1, len(times) // 24))
   for size, line, curve, color in zip(
-    results["num_matrices"],
+    results.num_matrices,
     expected,
-    np.mean(results["modes"][:, 0, :, :, 0], axis=1),
-    shades,
+    np.mean(results.modes[:, 0, :, :, 0], axis=1),
+    style.colors(len(results.num_matrices)),
     strict=True,
   ):
-    axes.plot(whole, line / strength, color=style.GREY, linewidth=1, zorder=1)
-    label = f"{size} matri{'x' if size == 1 else 'ces'}"
+    axes.plot(times, line / strength, color=style.GREY, linewidth=1, zorder=1)
     axes.plot(
-      whole[marked], curve[marked] / strength, "o", color=color, label=label
+      times[marked],
+      curve[marked] / strength,
+      "o",
+      color=color,
+      label=f"{size} matri{'x' if size == 1 else 'ces'}",
     )
   axes.set(
     title=f"Deep linear nets in training, mode s = {strength:g}",
     xlabel="learning rate × matrices D × steps",
     ylabel="u / s (grey: Saxe et al., eq. 15)",
-    xlim=(0, 1.25 * float(whole[-1])),
+    xlim=(0, 1.25 * float(times[-1])),
   )
   axes.legend(loc="lower right")

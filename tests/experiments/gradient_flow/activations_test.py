@@ -1,7 +1,6 @@
-"""The study of activations, its closed forms tested apart."""
+"""The study of activations, its closed forms and its parts tested apart."""
 
 import dataclasses
-import functools
 import math
 
 import chex
@@ -9,76 +8,157 @@ import jax
 import numpy as np
 from absl.testing import absltest, parameterized
 
+import nnfun as nf
 from experiments.gradient_flow import activations
-from experiments.gradient_flow import activations_networks as networks
-from experiments.gradient_flow import activations_relu as relu
-from experiments.gradient_flow import activations_theory as theory
+from experiments.gradient_flow.activations import (
+  narrow,
+  networks,
+  readings,
+  run,
+  starts,
+)
+from nnfun.theory import mean_field, quadrature
 from tests import oracles
+from tests.experiments import study_case
 
-_CONFIG = activations.Config(
+_SMALL = run.Config(
   num_layers=20,
   width=50,
   num_seeds=8,
-  num_chains=50,
-  num_jacobian_nets=4,
   jacobian_width=60,
   num_vgg_nets=16,
+  vgg_divisor=16,
   widths=(2, 5),
   num_narrow_nets=3000,
-  num_train=240,
-  train_width=32,
-  num_train_seeds=2,
-  num_epochs=12,
+  alphas=(0, 0.001, 0.1, 1),
+  num_leaky_nets=60,
+  num_leaky_steps=5,
+  deep_width=16,
+  num_deep_seeds=2,
+  num_deep_epochs=1,
+  rates=(0.3,),
+  num_shallow_seeds=2,
+  num_shallow_epochs=1,
 )
 
 
-@functools.cache
-def _results():
-  return activations.run(_CONFIG)
+class CaseTest(study_case.StudyCase):
+  study = activations.STUDY
+  small = _SMALL
+
+  def judge(self, **changes):
+    """The claims of the small run, parts of it replaced."""
+    results = self.results()._replace(**changes)
+    return {claim.key: claim for claim in self.study.claims(results)}
+
+  def test_what_needs_no_size_holds(self):
+    found = self.judged()
+    for key in ("chain-products", "may-explode", "unstable",
+                "singular-values", "silent-at-an-input", "deeper-dies",
+                "dead-no-gradient", "relu-sparse", "looped-or-vectors",
+                "tanh-dearer-than-relu"):  # fmt: skip
+      self.assertIs(found[key].holds, True, found[key])
+    failed = [key for key, claim in found.items() if claim.holds is False]
+    self.assertEqual(failed, ["tanh-dearer-than-sigmoid"])
+    self.assertIn("Not shown here", found["glorot-stalls"].note)
+
+  @parameterized.parameters(
+    (("sigmoid, slope 1/2", "sigmoid, slope 4"), "reduced-not-eliminated"),
+    (("sigmoid", "sigmoid, slope 16"), "may-explode"),
+    (("tanh", "sigmoid"), "exponential"),
+    (("ReLU", "tanh"), "unstable"),
+  )
+  def test_exchanged_gradients_are_noticed(self, names, key):
+    gradients = dict(self.results().gradients)
+    first, second = (gradients[name] for name in names)
+    gradients[names[0]] = first._replace(log_deltas=second.log_deltas)
+    gradients[names[1]] = second._replace(log_deltas=first.log_deltas)
+    self.assertIs(self.judge(gradients=gradients)[key].holds, False)
+
+  def test_wrong_products_and_widths_are_noticed(self):
+    results = self.results()
+    found = self.judge(
+      chain_errors=results.chain_errors + 1e-6,
+      alive=results.alive[:, ::-1],
+      singular_values=results.singular_values[:, ::-1],
+    )
+    for key in ("chain-products", "born-dead-5", "silent-at-an-input",
+                "singular-values"):  # fmt: skip
+      self.assertIs(found[key].holds, False, key)
+
+  def test_a_leak_that_is_none_is_noticed(self):
+    leaky = self.results().leaky
+    tiny = leaky.gradient.copy()
+    tiny[:, 2] = np.where(leaky.silent[:, 0], 1e-6, 1) * tiny[:, 2]
+    found = self.judge(leaky=leaky._replace(gradient=tiny))
+    self.assertIs(found["leaky-mitigates"].holds, False)
+
+  def test_glorot_is_judged_when_he_has_learned(self):
+    """The loss of He's falls linearly to 0 in 10 epochs, Glorot's never."""
+    seeds = 1 + 1e-9 * np.arange(2)[:, np.newaxis]
+    falling = seeds * np.linspace(math.log(10), 0, 11)
+    flat = np.full_like(falling, math.log(10)) * seeds
+    blank = self.results().deep["He"]
+    he, slow = blank._replace(train=falling), blank._replace(train=flat)
+    stalls = self.judge(deep={"He": he, "Glorot": slow})["glorot-stalls"]
+    self.assertTrue(stalls.holds)
+    self.assertIn("after 10 epochs", stalls.note)
+    stalls = self.judge(deep={"He": he, "Glorot": he})["glorot-stalls"]
+    self.assertIs(stalls.holds, False)
 
 
-def _failed(results):
-  claims = activations.STUDY.claims(results)
-  return [claim.statement for claim in claims if not claim.holds]
-
-
-class TheoryTest(parameterized.TestCase):
-  def test_growth_of_linear_networks_is_that_of_chi_squared(self):
-    """norm(W^T delta)^2 / norm(delta)^2 is chi^2_N / N, E log by digamma."""
-    growth = theory.total_growth(np.zeros(11), np.ones(11), 50)
-    digamma = float(jax.scipy.special.digamma(25.0)) + math.log(2 / 50)
-    np.testing.assert_allclose(growth, 10 * digamma / 2, rtol=0.02)
+class ReadingsTest(parameterized.TestCase):
+  @parameterized.parameters("sigmoid, slope 4", "tanh", "LeakyReLU")
+  def test_theory_is_the_library_s(self, name):
+    results = study_case.results_of(activations.STUDY, _SMALL)
+    growth, correction = readings.theory(results, name)
+    activation, kinks = networks.KINDS[name].activation, ()
+    if networks.KINDS[name].homogeneous:
+      kinks = (0.0,)
+    for i in (0, 12, 24):
+      gain = results.gradients[name].gains[i]
+      q = np.float32(gain**2)
+      for layer in range(3):
+        chi = mean_field.chi_1(activation, q, gain, kinks=kinks)
+        fourth = quadrature.gaussian_mean(
+          lambda u: activation.slope(u) ** 4, q, kinks=kinks
+        )
+        k = gain**4 * fourth / chi**2
+        wanted = (3 * k - 1) / (4 * _SMALL.width)
+        self.assertAlmostEqual(correction[i, layer] / wanted, 1, delta=1e-3)
+        wanted = np.log(chi) / 2 - wanted
+        self.assertAlmostEqual(growth[i, layer], wanted, delta=1e-3)
+        q = mean_field.variance_map(activation, q, gain, 0.0, kinks=kinks)
 
   def test_interval_of_a_straight_line(self):
     """30 log(g / 2) stays in +-log 10 for log(g / 2) in +-log(10) / 30."""
     gains = np.geomspace(0.5, 8, 9)
-    totals = 30 * np.log(gains / 2) * np.array([[1.0], [2.0]])
-    actual = theory.balanced_width(gains, totals)
+    curves = 30 * np.log(gains / 2) * np.array([[1.0], [2.0]])
+    actual = readings.balanced_width(gains, curves)
     np.testing.assert_allclose(actual, math.log(10) / np.array([15, 30]))
-    np.testing.assert_allclose(theory.gain_at(0, gains, totals), math.log(2))
+    np.testing.assert_allclose(readings.gain_at(0, gains, curves), math.log(2))
 
-  def test_one_ray(self):
+  def test_one_input(self):
     """A unit is off with probability 1/2, a layer of two with 1/4."""
-    actual = theory.one_ray_dead(2, np.array([1, 2]))
+    actual = readings.dead_for_one_input(2, np.array([1, 2]))
     np.testing.assert_allclose(actual, [1 / 4, 1 / 4 + 3 / 16])
 
-  def test_quarter_circle(self):
-    values = np.linalg.svd(
-      np.random.default_rng(0).normal(size=(300, 300)) / 300**0.5,
-      compute_uv=False,
-    )
-    expected = theory.quarter_circle_mean(1.0)
-    np.testing.assert_allclose(np.mean(values), expected, rtol=5e-3)
 
-
-class NetworksTest(parameterized.TestCase):
+class PartsTest(parameterized.TestCase):
   @parameterized.parameters(
     ("standard", 1 / 300), ("Glorot", 2 / 140), ("He", 2 / 100)
   )
   def test_starts_have_their_variance(self, name, variance):
-    weights = networks.start(name, np.random.default_rng(0), (50, 40, 100))
+    weights = starts.start(name, np.random.default_rng(0), (50, 40, 100))
     np.testing.assert_allclose(np.var(weights), variance, rtol=0.02)
     np.testing.assert_allclose(np.mean(weights), 0, atol=1e-3)
+
+  def test_singular_values_are_those_of_the_quarter_circle(self):
+    """8 sqrt(n Var W) / (3 pi), with n Var W = 1/3 and 1."""
+    rng = np.random.default_rng(0)
+    found = starts.singular_values(rng, num_nets=8, width=100)
+    actual = found[:, :, 0].mean(axis=0)
+    np.testing.assert_allclose(actual, [0.490, 0.849], atol=0.006)
 
   def test_gradients_are_those_of_a_loop(self):
     weights = networks.draw(
@@ -114,10 +194,10 @@ class NetworksTest(parameterized.TestCase):
 
   def test_convolutions_keep_the_variance_at_he_s_deviation(self):
     """0.01 is He's deviation times the published factors, one a layer."""
-    found = networks.vgg_gradient(
+    found = starts.vgg_gradient(
       np.random.default_rng(0), divisor=16, size=4, num_nets=48
     )
-    factors = [0.01**2 * 9 * n / 2 for n in networks.VGG_FILTERS[1:]]
+    factors = [0.01**2 * 9 * n / 2 for n in starts.VGG_FILTERS[1:]]
     relative = found / np.prod(factors)
     error = np.std(relative) / 48**0.5
     np.testing.assert_allclose(np.mean(relative), 1, atol=4 * error)
@@ -125,71 +205,28 @@ class NetworksTest(parameterized.TestCase):
 
   def test_rays_of_two_layers_by_enumeration(self):
     """Width 1: a layer passes one ray, the next one half of what comes."""
-    alive = relu.rays_alive(
-      np.random.default_rng(0),
-      num_nets=4000,
-      width=1,
-      num_layers=2,
-      kind="ReLU",
-    )
-    np.testing.assert_array_equal(np.sum(alive[0], axis=1), 1)
-    share = np.mean(np.any(alive[1], axis=1))
+    alive = narrow.alive(np.random.default_rng(0), num_nets=4000, width=1)
+    np.testing.assert_array_equal(np.sum(alive[:, 0], axis=1), 1)
+    share = np.mean(np.any(alive[:, 1], axis=1))
     np.testing.assert_allclose(share, 1 / 2, atol=4 * 0.5 / 4000**0.5)
 
-
-class RunTest(parameterized.TestCase):
-  def test_claims_hold(self):
-    """At this size He's networks have seen too little to count on it."""
-    failed = [s for s in _failed(_results()) if "With He's start" not in s]
-    self.assertEqual(failed, [])
-    accuracy = np.mean(_results()["accuracy"][..., -1], axis=1)
-    self.assertGreater(accuracy[2], accuracy[1] + 0.1)
+  def test_leaks_are_the_library_s(self):
+    self.assertEqual(readings.LEAK, networks.LEAK)
+    z = np.array([-2.0, 3.0])
+    for alpha, expected in ((0, [0, 3]), (0.1, [-0.2, 3])):
+      np.testing.assert_allclose(narrow._leaky(alpha)(z), expected)
+    self.assertIs(narrow._leaky(0), nf.activations.relu)
 
   @parameterized.parameters(
-    ("log_chi", "standard sigmoid"),
-    ("kurtosis", "exponentially with depth"),
-    ("log_deltas", "same gradients"),
-    ("singular_values", "The same in theory"),
-    ("loss", "stalls with"),
-    ("alive", "born dead"),
-  )
-  def test_exchanged_rows_are_noticed(self, name, statement):
-    results = dict(_results())
-    results[name] = np.roll(results[name], 1, axis=0)
-    self.assertTrue(any(statement in s for s in _failed(results)))
-
-  def test_wrong_products_and_a_dead_gradient_are_noticed(self):
-    results = dict(_results())
-    results["chain_error_3"] = results["chain_error_3"] + 1e-6
-    results["no_gradient"] = ~results["no_gradient"]
-    failed = _failed(results)
-    self.assertTrue(any("dC/db_3" in s for s in failed))
-    self.assertTrue(any("gradients are 0" in s for s in failed))
-
-  def test_balance_is_claimed_of_different_networks_only(self):
-    """Sigmoids of all slopes are one network, as another claim says."""
-    statements = [c.statement for c in activations.STUDY.claims(_results())]
-    for part in ("the products balance: ", "happen by chance: "):
-      found = [s.split(part)[1] for s in statements if part in s]
-      kinds = [s.split(", ")[0] for s in found]
-      self.assertEqual(kinds, ["sigmoid", "tanh", "ReLU", "LeakyReLU"])
-
-  def test_draws(self):
-    figure = activations.STUDY.plot(_results())
-    self.assertLen(figure.axes, 6)
-
-  @parameterized.parameters(
-    (dict(width=0), "width > 0"),
-    (dict(widths=()), "widths > 0"),
+    (dict(width=0), "width to be"),
+    (dict(widths=()), "at least one value of widths"),
     (dict(num_layers=10), "num_layers >= 20"),
     (dict(vgg_divisor=3), "divide 64"),
-    (dict(num_train_seeds=1), "num_train_seeds >= 2"),
-    (dict(num_train=1797), "num_train < 1797"),
+    (dict(num_deep_seeds=1), "num_deep_seeds >= 2"),
   )
-  def test_refuses(self, settings, message):
-    config = dataclasses.replace(_CONFIG, **settings)
+  def test_refuses(self, changes, message):
     with self.assertRaisesRegex(ValueError, message):
-      activations.run(config)
+      dataclasses.replace(_SMALL, **changes)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Isometry: networks against naive loops, a small study, controls."""
 
-import dataclasses
-import functools
+import math
 from unittest import mock
 
 import jax
@@ -10,40 +9,51 @@ from absl.testing import absltest, parameterized
 from jax import numpy as jnp
 from scipy import special
 
-from experiments.gradient_flow import (
-  isometry,
-  isometry_networks,
-  isometry_theory,
-)
+from experiments.gradient_flow import isometry
+from experiments.gradient_flow.isometry import networks, readings, run, theory
+from nnfun.theory import spectra
+from tests.experiments import study_case
 
-_CONFIG = isometry.Config(
-  width=16,
+_SMALL = run.Config(
+  width=48,
   depth=2,
-  num_seeds=40,
+  num_seeds=60,
   num_spectra=20,
-  num_points=24,
-  shapes=((12,) * 3, (24,) * 6, (8, 24) * 3, (8,) * 12),
-  shape_seeds=500,
+  num_points=100,
+  shapes=((12,) * 3, (24,) * 6, (16, 24) * 3),
+  shape_seeds=1500,
+  narrow_shapes=((16,), (8, 16)),
+  narrow_seeds=5000,
+)
+_FUNCTIONS = (
+  lambda z: z,
+  lambda z: np.maximum(z, 0),
+  lambda z: np.clip(z, -1, 1),
+  lambda z: special.erf(np.pi**0.5 / 2 * z),
 )
 
 
-@functools.cache
-def _results():
-  return isometry.run(_CONFIG)
+def _small():
+  return study_case.results_of(isometry.STUDY, _SMALL)
 
 
 def _failed(results):
   claims = isometry.STUDY.claims(results)
-  return [claim.statement for claim in claims if not claim.holds]
+  return [claim.key for claim in claims if claim.holds is False]
+
+
+class CaseTest(study_case.StudyCase):
+  study = isometry.STUDY
+  small = _SMALL
 
 
 class NetworksTest(parameterized.TestCase):
   def test_log_norms_are_those_of_a_loop(self):
     # Of the first draw of the study.
-    found = _results()["log_norms"][0]
-    keys = isometry._keys(_CONFIG, 2, _CONFIG.shape_seeds, 12)[0]
+    found = _small().norms.log_norms[0]
+    keys = run._keys(_SMALL, 2, _SMALL.shape_seeds, 6)[0]
     draws = [np.asarray(jax.random.normal(key, (24, 24))) for key in keys]
-    for i, shape in enumerate(_CONFIG.shapes):
+    for i, shape in enumerate(_SMALL.shapes):
       signal, tangent = np.ones(shape[0]), np.eye(shape[0])[0]
       fan_ins = (shape[0], *shape[:-1])
       start = np.array([np.mean(signal**2), np.mean(tangent**2)])
@@ -52,14 +62,14 @@ class NetworksTest(parameterized.TestCase):
         active = w @ signal > 0
         signal, tangent = active * (w @ signal), active * (w @ tangent)
       after = np.array([np.mean(signal**2), np.mean(tangent**2)])
-      with np.errstate(divide="ignore"):
-        expected = np.log(after / start)
-      np.testing.assert_allclose(found[:, i], expected, rtol=1e-4, atol=1e-5)
+      np.testing.assert_allclose(
+        found[:, i], np.log(after / start), rtol=1e-4, atol=1e-5
+      )
 
   def test_haar_is_orthogonal_with_a_positive_triangle(self):
     gaussian = np.random.default_rng(0).normal(size=(5, 5))
     with jax.enable_x64(True):
-      q, raw = map(np.asarray, isometry_networks.haar(jnp.asarray(gaussian)))
+      q, raw = map(np.asarray, networks.haar(jnp.asarray(gaussian)))
     np.testing.assert_allclose(q @ q.T, np.eye(5), atol=1e-12)
     triangle = q.T @ gaussian
     np.testing.assert_allclose(np.tril(triangle, -1), 0, atol=1e-12)
@@ -68,115 +78,122 @@ class NetworksTest(parameterized.TestCase):
 
   def test_jacobian_is_that_of_the_network(self):
     # Finite differences through the first network of the study.
-    results, width = _results(), _CONFIG.width
-    keys = isometry._keys(_CONFIG, 1, _CONFIG.num_seeds, 2)[0]
+    width = _SMALL.width
     with jax.enable_x64(True):
-      draws = [
-        np.asarray(jax.random.normal(k, (width, width + 1))) for k in keys
-      ]
+      variances_w, variances_b = run._critical(_SMALL)
+    keys = run._keys(_SMALL, 1, _SMALL.num_seeds, 2)[0]
+    draws = [
+      np.asarray(jax.random.normal(k, (width, width + 1)), float) for k in keys
+    ]
     haar = []
     for draw in draws:
       q, r = np.linalg.qr(draw[:, :-1])
       haar.append(q * np.sign(np.diag(r)))
-    functions = {
-      "linear": lambda z: z,
-      "ReLU": lambda z: np.maximum(z, 0),
-      "hard tanh": lambda z: np.clip(z, -1, 1),
-      "erf": lambda z: special.erf(np.pi**0.5 / 2 * z),
-    }
-    for i, fn in enumerate(functions.values()):
-      variance_w, variance_b = (
-        results["variance_w"][i],
-        results["variance_b"][i],
-      )
+    for i, fn in enumerate(_FUNCTIONS):
+      w, b = variances_w[i], variances_b[i]
       for j in (0, 1):
 
-        def network(x, i=i, j=j, fn=fn, w=variance_w, b=variance_b):
+        def network(x, j=j, fn=fn, w=w, b=b):
           for draw, q in zip(draws, haar, strict=True):
             matrix = draw[:, :-1] / width**0.5 if j == 0 else q
             x = fn(w**0.5 * (matrix @ x) + b**0.5 * draw[:, -1])
           return x
 
-        x = np.full(width, ((0.5 - variance_b) / variance_w) ** 0.5)
+        x = np.full(width, ((0.5 - b) / w) ** 0.5)
         steps = 1e-6 * np.eye(width)
         jacobian = [(network(x + s) - network(x - s)) / 2e-6 for s in steps]
-        values = np.linalg.svd(np.array(jacobian), compute_uv=False)
-        for found, power in (
-          (results["mean_1"], 2),
-          (results["mean_square_1"], 4),
-        ):
-          np.testing.assert_allclose(
-            found[0, -1, i, j], np.mean(values**power), rtol=1e-5
-          )
+        squares = np.linalg.svd(np.array(jacobian), compute_uv=False) ** 2
+        whole = _small().whole
+        found = whole.mean[0, -1, i, j], whole.mean_square[0, -1, i, j]
+        expected = np.mean(squares), np.mean(squares**2)
+        np.testing.assert_allclose(found, expected, rtol=2e-4)
 
 
 class TheoryTest(parameterized.TestCase):
-  def test_table(self):
-    # Pennington et al., table 1: L, 0 and 2 L, L.
-    found = [
-      isometry_theory.table(unit, orthogonal, 5, 0.5)
-      for unit in ("linear", "ReLU")
-      for orthogonal in (False, True)
-    ]
-    self.assertEqual(found, [5, 0, 10, 5])
+  def test_units_are_in_the_order_of_the_networks(self):
+    self.assertEqual(tuple(networks.UNITS), theory.UNITS)
 
-  def test_extrapolation_leaves_little_at_the_default_widths(self):
-    widths = np.array([48, 96])
-    for unit in isometry_networks.UNITS:
-      for orthogonal in (False, True):
-        left = isometry_theory.residual(unit, orthogonal, 4, widths)
-        self.assertLess(left, 0.08)
+  @parameterized.product(
+    case=list(enumerate((1.0, 2.0, None, None))), orthogonal=(False, True)
+  )
+  def test_table_is_the_library_s(self, case, orthogonal):
+    i, ratio = case
+    with jax.enable_x64(True):
+      unit, kinks = networks.UNITS[theory.UNITS[i]]
+      ratio = ratio or spectra.slope_ratio(unit, 0.5, kinks=kinks)
+      expected = spectra.relative_variance(ratio, 5, orthogonal=orthogonal)
+    found = theory.table(theory.UNITS[i], orthogonal, 5, 0.5)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+  def test_log_second_moment_of_a_log_normal(self):
+    samples = np.random.default_rng(0).normal(0.3, 0.5, 40_000)
+    found = readings.log_second_moment(samples)
+    low, high = found.limits(0.9999)
+    self.assertBetween(0.25, low, high)
+    self.assertLess(found.error, 0.01)
 
 
-class RunTest(parameterized.TestCase):
-  def test_all_claims_hold(self):
-    self.assertEmpty(_failed(_results()))
+class ClaimsTest(parameterized.TestCase):
+  def test_small_run(self):
+    self.assertEmpty(_failed(_small()))
 
   def test_matrices_with_the_signs_of_lapack_are_noticed(self):
     def broken(gaussian):
       raw = haar(gaussian)[1]
       return raw, raw
 
-    haar, results = isometry_networks.haar, _results()
-    with mock.patch.object(isometry_networks, "haar", broken):
-      with jax.enable_x64(True):
-        found = isometry._jacobians(_CONFIG, results, 1, 16, 40)
-    failed = _failed(results | jax.tree.map(np.asarray, found))
-    self.assertTrue(any("has mean 0" in s for s in failed), failed)
+    haar = networks.haar
+    with jax.enable_x64(True):
+      variances = run._critical(_SMALL)
+    with mock.patch.object(networks, "haar", broken):
+      half, _ = run._jacobians(_SMALL, 0, variances)
+    self.assertIn("haar", _failed(_small()._replace(half=half)))
 
-  @parameterized.parameters(
-    ("mean_square_1", lambda v: v[..., ::-1], "extrapolated"),
-    ("mean_square_0", lambda v: 2 * v, "exact relative variance"),
-    ("mean_1", lambda v: 2 * v, "squared singular value is 1"),
-    ("density", lambda v: v[::-1], "are distributed as"),
-    ("squares", lambda v: 0.9 * v, "stretched alike"),
-    ("traces_1", lambda v: v[..., ::-1], "is not Haar"),
-    ("traces_1", lambda v: 2 * v, "has variance 1"),
-    ("log_norms", lambda v: 1.5 * v, "follow the exact law"),
-    ("log_norms", lambda v: v + 1, "So do their means"),
-    ("log_norms", lambda v: 2 * v, "the factor"),
-    ("log_norms", lambda v: v[..., ::-1], "R^2"),
-    ("log_norms", lambda v: v[..., [0, 3, 2, 1]], "same variance"),
-    ("log_norms", lambda v: v + 1, "second moment"),
-    ("log_norms", lambda v: 0.2 * v, "matter of luck"),
-  )
-  def test_wrong_measurements_are_noticed(self, name, wrong, text):
-    failed = _failed(_results() | {name: wrong(_results()[name])})
-    self.assertTrue(any(text in s for s in failed), failed)
+  def test_gaussian_matrices_passed_off_as_orthogonal_are_noticed(self):
+    def wrong(spectra):
+      swapped = {
+        name: getattr(spectra, name)[..., [0, 0]]
+        for name in ("mean", "mean_square")
+      }
+      return spectra._replace(**swapped)
 
-  def test_draws(self):
-    self.assertLen(isometry.STUDY.plot(_results()).axes, 4)
+    results = _small()
+    failed = _failed(
+      results._replace(half=wrong(results.half), whole=wrong(results.whole))
+    )
+    self.assertContainsSubset(
+      ["spread-orthogonal", "linear-orthogonal"], failed
+    )
 
+  def test_a_gain_off_the_critical_line_is_noticed(self):
+    half = _small().half
+    half = half._replace(mean=1.2 * half.mean)
+    self.assertIn("mean-one", _failed(_small()._replace(half=half)))
+
+  def test_densities_of_other_panels_are_noticed(self):
+    results = _small()._replace(density=_small().density[::-1])
+    self.assertIn("distribution", _failed(results))
+
+  def test_other_laws_are_noticed(self):
+    # Without the luck of which units are active it is 4 for 5; for linear
+    # units 2.
+    norms, narrow = _small().norms, _small().narrow
+    norms = norms._replace(log_variance=4 * readings.sums(norms))
+    moments = [math.prod(1 + 2 / n for n in s) for s in _SMALL.narrow_shapes]
+    narrow = narrow._replace(second_moment=np.array(moments))
+    failed = _failed(_small()._replace(norms=norms, narrow=narrow))
+    self.assertEqual(failed, ["log-variance", "second-moment"])
+
+
+class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     (dict(width=7), "even width"),
     (dict(depth=1), "depth >= 2"),
-    (dict(q=0.0), "q > 0"),
-    (dict(shapes=((3,), (4, 0))), "two or more shapes"),
+    (dict(shapes=((3,), (4, 0))), "shapes"),
   )
   def test_refuses(self, settings, message):
-    config = dataclasses.replace(_CONFIG, **settings)
     with self.assertRaisesRegex(ValueError, message):
-      isometry.run(config)
+      run.Config(**settings)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Gradients by lag: closed forms against the run, claims that can fail."""
 
+import dataclasses
 import functools
 from unittest import mock
 
@@ -7,244 +8,210 @@ import chex
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
+from jax import numpy as jnp
 
+import nnfun as nf
+from experiments import sweeps
 from experiments.gradient_flow import recurrent
-from experiments.gradient_flow import recurrent_claims as claims_lib
-from experiments.gradient_flow import recurrent_lags as lags_lib
-from experiments.gradient_flow import recurrent_networks as networks
-from experiments.gradient_flow import recurrent_order as order
-from experiments.gradient_flow import recurrent_stored as stored
-from experiments.gradient_flow import recurrent_theory as theory
-from experiments.gradient_flow import recurrent_training_claims as training
+from experiments.gradient_flow.recurrent import (
+  claims,
+  networks,
+  order,
+  readings,
+  run,
+  theory,
+)
 from tests import oracles
+from tests.experiments import study_case
 
-_SMALL = recurrent.Config(
+_SMALL = run.Config(
   num_units=6,
-  num_seeds=2,
+  num_draws=4,
+  num_seeds=3,
   batch_size=2,
   copy_length=2,
   copy_delay=8,
-  copy_updates=20,
-  adding_steps=4,
-  adding_updates=20,
+  copy_updates=5,
   order_steps=10,
   order_units=16,
   order_updates=6,
   check_every=3,
   num_tests=20,
-  order_seeds=2,
+  order_seeds=3,
+  order_few=2,
+  with_sgd=True,
   order_batch_size=3,
   order_learning_rate=1.0,  # So that six updates make a difference.
   clip_norm=0.01,
 )
-# What holds whatever was learned.
-_EXACT = (
-  "g_k = g^k g_0",
-  "norm(v W^k)",
-  "An LRU's",
-  "step of the GRU",
-  "step of the LSTM",
-  "forget bias 0 whose gates",
-  "forget bias 1 whose gates",
-  "forget bias 3 whose gates",
-  "No gradient exceeds",
-  "The bound is attained",
-  "not sufficient",
-  "Erratum: the Jacobian",
-  "The largest eigenvalue cannot",
-  "... and the largest eigenvalue",
-  "costs 2 ln 8",
-  "printed as 0.167",
-)
 
 
-def _quick():
-  """These programs are tiny: compile them in the shortest time."""
-  return mock.patch.object(networks, "TRAIN_COMPILER", networks.QUICK_COMPILER)
-
-
-def _no_training(job, family, params, key, **settings):
-  """Training has a test of its own, and compiles for long."""
-  del key, settings
-  names = networks.members(family)
-  losses = np.ones((len(names), _SMALL.num_seeds, job.num_updates))
-  return {name: params[name] for name in names}, losses
-
-
-@functools.cache
 def _small():
-  with _quick(), mock.patch.object(networks, "train", _no_training):
-    return recurrent.run(_SMALL)
+  # These programs are tiny: compile all of them in the shortest time.
+  quickly = functools.partial(sweeps.sweep, quick=True)
+  with mock.patch.object(sweeps, "sweep", quickly):
+    return study_case.results_of(recurrent.STUDY, _SMALL)
 
 
-def _failed(results, make=claims_lib.all_claims):
-  return [c.statement for c in make(results) if not c.holds]
+def _judge(results):
+  return {claim.key: claim for claim in claims.claims(results)}
 
 
-def _broken(**arrays):
-  return _small() | arrays
+def _with_network(name, **parts):
+  """The small run's results with other arrays of one network."""
+  nets = dict(_small().networks)
+  trained = nets[name].trained
+  of_trained = {k: v for k, v in parts.items() if k in run.Trained._fields}
+  if of_trained:
+    parts = {k: v for k, v in parts.items() if k not in of_trained}
+    parts["trained"] = trained._replace(**of_trained)
+  nets[name] = nets[name]._replace(**parts)
+  return _small()._replace(networks=nets)
+
+
+class CaseTest(study_case.StudyCase):
+  study = recurrent.STUDY
+  small = _SMALL
+
+  def results(self):
+    return _small()
 
 
 class RunTest(parameterized.TestCase):
   def test_shapes(self):
     results, num_steps = _small(), 12
-    chex.assert_shape(results["lags"], (3, 8, 2, num_steps))
-    chex.assert_shape(results["bound_lags"], (3, 3, 2, 3, 2, num_steps))
-    chex.assert_shape(results["cut"], (3, 2, num_steps))
-    chex.assert_shape(results["copy_losses"], (8, 2, 20))
-    chex.assert_shape(results["adding_losses"], (3, 2, 20))
-    chex.assert_shape(results["order_errors"], (3, 2, 2))
-    np.testing.assert_array_equal(results["order_checks"], [3, 6])
-    self.assertEqual(list(results["names"]), list(networks.NETWORKS))
-    # Theory is NaN where there is none.
-    numbers = set(results) - {"names", "lags_theory"}
-    chex.assert_tree_all_finite({name: results[name] for name in numbers})
-
-  def test_exact_claims_hold(self):
-    failed = _failed(_small())
-    for part in _EXACT:
-      self.assertTrue(
-        any(part in c.statement for c in claims_lib.all_claims(_small())), part
-      )
-      self.assertFalse(any(part in s for s in failed), (part, failed))
-
-  def test_clipping_and_omega_change_the_training(self):
-    sgd, clipped, third = _small()["order_losses"]
-    self.assertTrue(np.all(sgd != clipped))
-    self.assertTrue(np.all(clipped != third))
-
-  def test_draws(self):
-    self.assertLen(recurrent.STUDY.plot(_small()).axes, 6)
-
-  @parameterized.parameters(
-    ("g_k = g^k", dict(gains=np.array([0.5, 0.9, 1.4]))),
-    ("exceeds", dict(gains=np.array([0.4, 0.8, 1.2]))),
-    ("attained", dict(gains=np.array([0.6, 0.95, 1.6]))),
-    ("costs 2 ln 8", dict(copy_delay=np.array(9))),
-    ("costs 3 ln 8", dict(copy_length=np.array(3))),
-    ("printed as 0.167", dict(adding_guess=np.linspace(0.2, 0.3, 100))),
-    ("largest eigenvalue", dict(spiral_radius=np.array(17.6))),
-    ("The largest eigenvalue cannot", dict(spiral_lags=np.ones(12))),
-  )
-  def test_claims_fail_for_other_numbers(self, part, arrays):
-    failed = _failed(_broken(**arrays))
-    self.assertTrue(any(part in s for s in failed), failed)
-
-  @parameterized.parameters(
-    ("An LRU's", "LRU"),
-    ("step of the GRU", "GRU"),
-    ("step of the LSTM", "LSTM, bias 3"),
-  )
-  def test_claims_fail_for_another_network(self, part, name):
-    lags = _small()["lags"].copy()
-    index = list(networks.NETWORKS).index(name)
-    lags[:, index] *= np.linspace(1, 1.001, lags.shape[-1])
-    failed = _failed(_broken(lags=lags))
-    self.assertTrue(any(part in s for s in failed), failed)
-
-  def test_the_transpose_is_told_apart(self):
-    results = _broken(bound_transposed=_small()["bound_linear"])
-    failed = _failed(results)
-    self.assertTrue(any("transpose" in s for s in failed), failed)
-
-  def test_the_largest_ratio_is_not_that_of_lag_0(self):
-    lags = _small()["bound_lags"].copy()
-    lags[..., 1:] /= 2
-    claims = claims_lib.all_claims(_broken(bound_lags=lags))
-    found = [c.measured for c in claims if "No gradient exceeds" in c.statement]
-    np.testing.assert_allclose(found, [0.5, 0.5], rtol=1e-9)
-
-  @parameterized.parameters("LSTM, bias 0", "GRU")
-  def test_training_must_let_more_through(self, name):
-    who = f" {name.split(',')[0]} "
-    lags = _small()["lags"].copy()
-    index = list(networks.NETWORKS).index(name)
-    fades = 0.9 ** np.arange(lags.shape[-1])
-    for trained, expected in ((fades, 1), (np.sqrt(fades), 0)):
-      lags[:, index] = fades
-      lags[1, index] = trained
-      failed = _failed(_broken(lags=lags))
-      found = [s for s in failed if "than at the start" in s and who in s]
-      self.assertLen(found, expected)
-
-  def test_forget_bias_is_not_interchangeable(self):
-    failed = _failed(_broken(cut=_small()["cut"][::-1]))
-    self.assertLen([s for s in failed if "gates read nothing" in s], 2)
+    self.assertEqual(list(results.networks), list(networks.NETWORKS))
+    for name, net in results.networks.items():
+      chex.assert_shape([net.start, net.rest, net.in_theory], (4, num_steps))
+      self.assertEqual(bool(net.trained), networks.NETWORKS[name].trained)
+      if net.trained:
+        chex.assert_shape(net.trained.lags, (3, num_steps))
+        chex.assert_shape([net.trained.losses, net.trained.at_once], (3, 5))
+    chex.assert_shape(results.bounds.lags["tanh"], (3, 2, 3, 3, num_steps))
+    for method, errors in results.order.errors.items():
+      num = 3 if method == order.OMEGA else 2
+      chex.assert_shape(errors, (num, 2), custom_message=method)
+    np.testing.assert_array_equal(results.order.checks, [3, 6])
 
   @parameterized.parameters(
     (dict(num_units=5), "num_units even"),
     (dict(num_seeds=1), "num_seeds >= 2"),
-    (dict(order_seeds=1), "order_seeds >= 2"),
-    (dict(batch_size=0), "batch_size >= 1"),
-    (dict(copy_delay=1), "copy_delay >= 2"),
-    (dict(copy_updates=30), "multiple of 20"),
+    (dict(num_draws=2), "num_draws >= num_seeds"),
+    (dict(order_few=17), "order_few <= order_seeds"),
+    (dict(copy_delay=2), "copy_delay >= 3"),
     (dict(order_updates=150), "multiple of check_every = 100"),
-    (dict(gains=(0.5, 0.9)), "both sides of 1"),
-    (dict(gains=(1.5, 0.9)), "ascending"),
-    (dict(input_scales=(0.1,)), "ascending from 0"),
     (dict(order_steps=9), "num_steps >= 10"),
     (dict(second_tenth=1), "second_tenth from 2 to 9"),
-    (dict(adding_steps=1), "num_steps >= 2"),
   )
   def test_refuses(self, settings, message):
     with self.assertRaisesRegex(ValueError, message):
-      recurrent.run(recurrent.Config(**settings))
+      run.Config(**settings)
+
+
+class NetworksTest(absltest.TestCase):
+  def test_at_once_is_the_same_without_the_pause(self):
+    key = jax.random.key(0)
+    over_pause = networks.copy_task(3, 4).sample(key)
+    at_once = networks.copy_task(3, 4, False).sample(key)
+    np.testing.assert_array_equal(at_once.x[:3], over_pause.x[:3])
+    np.testing.assert_array_equal(at_once.x[3:6], over_pause.x[7:])
+    np.testing.assert_array_equal(at_once.y.value[3:6], over_pause.y.value[7:])
+    np.testing.assert_array_equal(at_once.y.weight, [1] * 6 + [0] * 4)
+    chex.assert_trees_all_equal_shapes_and_dtypes(at_once, over_pause)
+
+  def test_training_steps_down_the_gradient(self):
+    config = dataclasses.replace(_SMALL, copy_updates=1, batch_size=50)
+    start = networks.start(jax.random.key(0), 6, 3)
+    trained = networks.train(config, "vanilla", start, jax.random.key(1))
+    self.assertEqual(list(trained), ["tanh", "linear, orthogonal"])
+    for name, after in trained.items():
+      # The first step of RMSProp is known: rate g / sqrt(0.1 g^2).
+      moved = (
+        after.params["readout"]["bias"] - start[name]["readout"]["bias"][:3]
+      )
+      largest = np.abs(moved).max(axis=-1)
+      expected = config.learning_rate / 0.1**0.5
+      np.testing.assert_allclose(largest, expected, rtol=1e-2)
 
 
 class OrderTest(absltest.TestCase):
+  def test_methods_change_the_training(self):
+    key = jax.random.key(0)
+    config = dataclasses.replace(_SMALL, num_tests=500, order_updates=3)
+    params, tests = order.draw(config, key, key)
+    after = {}
+    fit = sweeps.quick_jit(order.make_fit(config, tests))
+    first = jax.tree.map(lambda leaf: leaf[0], params)
+    for method in ((np.inf, False), (0.01, False), (0.01, True)):
+      after[method] = fit(first, key, *method)
+    self.assertLen({float(errors[0]) for errors in after.values()}, 3, after)
+
+  def test_a_run_ends_when_it_is_there(self):
+    with mock.patch.object(order, "SOLVED", 0.9):
+      config = dataclasses.replace(_SMALL, order_updates=9)
+      errors = order.measure(config, jax.random.key(0)).errors
+    for runs in errors.values():
+      np.testing.assert_array_equal(runs, np.repeat(runs[:, :1], 3, axis=1))
+
+  def test_gradient_of_a_batch_is_the_mean(self):
+    def loss_fn(params, state_t, y_t):
+      scores = networks.read_out(params, state_t)
+      return y_t.weight * (scores[0] - y_t.value) ** 2
+
+    with oracles.float64():
+      cell = networks.make_cell("lstm", 0, networks.NUM_INPUTS, 4)
+      task = networks.copy_task(2, 3)
+      theta, key = cell.init(jax.random.key(0)), jax.random.key(1)
+      readout = {"weights": jnp.ones((1, 4)), "bias": jnp.zeros(1)}
+      params = {"cell": jnp.asarray(theta, float), "readout": readout}
+
+      @sweeps.quick_jit
+      def both(key):
+        batched, mean_loss_fn, batches = order.in_batches(
+          cell, loss_fn, task, 5
+        )
+        each = jax.vmap(task.sample)(jax.random.split(key, 5))
+        gradient = functools.partial(
+          nf.training.exact_gradient, cell, loss_fn, params
+        )
+        return nf.training.exact_gradient(
+          batched, mean_loss_fn, params, *batches.sample(key)
+        ), jax.vmap(gradient)(*each)
+
+      together, apart = both(key)
+    mean = jax.tree.map(lambda a: np.mean(np.asarray(a), axis=0), apart.grads)
+    chex.assert_trees_all_close(together.grads, mean, rtol=1e-10)
+
   def test_errors_in_float64_are_those_of_a_loop(self):
-    setting = order.Setting(
-      num_steps=10,
-      second_tenth=5,
-      num_units=5,
-      num_updates=1,
+    config = dataclasses.replace(
+      _SMALL,
+      order_units=5,
+      order_updates=1,
       check_every=1,
       num_tests=40,
-      num_seeds=2,
-      batch_size=1,
-      learning_rate=0.0,  # So that the networks stay as they are drawn.
-      clip_norm=1.0,
-      omega_weight=1.0,
-      squared_norms=True,
+      order_batch_size=1,
+      order_learning_rate=1e-30,  # So that the networks stay as drawn.
     )
-    with oracles.float64(), _quick():
+    with oracles.float64():
       key = jax.random.key(3)
-      found = order.measure(setting, key)
-      params, tests = jax.tree.map(
-        np.asarray,
-        order._draw(
-          setting, order.make_task(setting), *jax.random.split(key, 3)[:2]
-        ),
-      )
-    chex.assert_type(found["order_losses"], np.float64)
-    for seed, errors in enumerate(found["order_errors"][0, :, 0]):
+      found = order.measure(config, key)
+      params, tests = order.draw(config, *jax.random.split(key, 3)[:2])
+    for seed, errors in enumerate(found.errors["SGD"][:, 0]):
       w = params["cell"][seed]
       readout = params["readout"]["weights"][seed]
       h = np.zeros((40, 5))
       for x_t in np.moveaxis(tests.x, 1, 0):
         h = np.tanh(np.concatenate([h, x_t, np.ones((40, 1))], axis=1) @ w.T)
       wrong = np.argmax(h @ readout.T, axis=1) != tests.y.value[:, -1]
-      self.assertAlmostEqual(errors, np.mean(wrong))
-    self.assertTrue(np.all(found["order_errors"] > 0))
+      self.assertAlmostEqual(errors, np.mean(wrong), places=6)
+    self.assertTrue(np.all(found.errors["SGD"] > 0))
 
 
-class TheoryTest(parameterized.TestCase):
+class TheoryTest(absltest.TestCase):
   def test_rates_of_a_geometric_sequence(self):
     norms = 3 * np.array([[0.5], [1.1]]) ** np.arange(9)
     norms[:, 0] = 7.0  # Not in the fit.
-    np.testing.assert_allclose(theory.rates(norms, 1, 8), [0.5, 1.1])
-
-  def test_published_floors(self):
-    self.assertAlmostEqual(theory.copy_floor(8, 10, 100), 0.1733, places=4)
-    # Var(u_1 + u_2), printed as 0.167.
-    self.assertAlmostEqual(theory.ADDING_FLOOR, 2 / 12)
-
-  def test_spiral_grows_by_a_tenth_though_nilpotent(self):
-    w, held, factor = theory.spiral()
-    np.testing.assert_allclose(w @ w, np.zeros((2, 2)), atol=1e-12)
-    jacobian = np.diag(1 - np.tanh(held) ** 2) @ w
-    np.testing.assert_allclose(jacobian @ jacobian, factor * jacobian)
-    self.assertGreater(np.linalg.norm(w, 2), 1)
+    np.testing.assert_allclose(readings.rates(norms, 1, 8), [0.5, 1.1])
 
   def test_gates_without_recurrent_weights(self):
     """h_T reaches c_T by o = 1/2, and c_T reaches c_{T-k} by f^k."""
@@ -263,115 +230,87 @@ class TheoryTest(parameterized.TestCase):
     )
 
 
-def _trained(**arrays):
-  """Results as a run would store them, of networks that are as published."""
-  floor = theory.copy_floor(8, 10, 100)
-  kept = 1e-3 * np.arange(3)[:, np.newaxis]  # The seeds a little apart.
-  losses = np.full((8, 3, 20), floor)
-  for name in lags_lib.EXACT:
-    losses[list(networks.NETWORKS).index(name)] = 0.01
-  checks = np.arange(1, 31) * 1000
-  solved_at = np.array([21_000, 11_000, 2_000])[:, np.newaxis, np.newaxis]
-  errors = np.where(checks < solved_at, 0.5, 0.0) + kept
-  return {
-    "names": np.array(list(networks.NETWORKS)),
-    "copy_length": np.array(10),
-    "copy_delay": np.array(100),
-    "copy_losses": losses + kept,
-    "copy_guess": np.full(3, floor),
-    "adding_losses": np.full((3, 3, 20), 0.05) + kept,
-    "adding_guess": np.linspace(0, 1 / 3, 100),
-    "order_errors": errors,
-    "order_checks": checks,
-    "order_updates": np.array(30_000),
-  } | arrays
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    "rem-keeps",
+    "rem-forgets",
+    "closed-forms",
+    "bound",
+    "not-sufficient",
+    "copy-floor",
+    "adding-floor",
+  )
+  def test_what_holds_whatever_was_learned(self, key):
+    self.assertTrue(_judge(_small())[key].holds, _judge(_small())[key])
 
-
-class TrainingClaimsTest(parameterized.TestCase):
-  def test_hold_as_published(self):
-    results = _trained()
-    np.testing.assert_array_equal(
-      stored.first_solved(results)[:, 0], [21_000, 11_000, 2_000]
-    )
-    claims = training.all_claims(results)
-    self.assertLen(claims, 15)
-    self.assertEmpty(_failed(results, training.all_claims))
-
-  def test_a_short_training_says_nothing_of_what_takes_longer(self):
-    short = _trained(order_updates=np.array(2_000))
-    self.assertLen(training.all_claims(short), 13)
+  @parameterized.parameters("tanh", "LRU", "GRU", "LSTM, bias 3")
+  def test_another_network_is_noticed(self, name):
+    rest = _small().networks[name].rest * np.linspace(1, 1.001, 12)
+    found = _judge(_with_network(name, rest=rest))["closed-forms"]
+    self.assertIs(found.holds, False)
+    self.assertIn(name, found.note)
 
   @parameterized.parameters(
-    ("LSTM, bias 1", 0.1, "LSTM, bias 1: trained on copying over 100"),
-    ("tanh", 0.25, "tanh: trained on copying"),
-    ("LRU", 0.17, "LRU: trained on copying"),
+    ("rem-keeps", lambda left: 0.999 * left),
+    ("rem-forgets", lambda left: left + 1e-3),
+    ("rem-keeps", lambda left: left[::-1]),
   )
-  def test_floors_fail_one_by_one(self, name, loss, part):
-    losses = _trained()["copy_losses"]
-    losses[list(networks.NETWORKS).index(name)] = loss
-    failed = _failed(_trained(copy_losses=losses), training.all_claims)
-    self.assertLen(failed, 1)
-    self.assertIn(part, failed[0])
+  def test_another_gate_is_noticed(self, key, spoil):
+    results = _small()._replace(memories=spoil(_small().memories))
+    self.assertIs(_judge(results)[key].holds, False)
 
-  def test_adding_floor_fails(self):
-    results = _trained(adding_losses=np.full((3, 3, 20), 0.166) + 0.0)
-    self.assertEmpty(_failed(results, training.all_claims))
-    results["adding_losses"][1] += 0.001
-    self.assertLen(_failed(results, training.all_claims), 1)
+  @parameterized.parameters(((0.4, 0.8, 1.2),), ((0.6, 1.0, 1.6),))
+  def test_another_bound_is_noticed(self, gains):
+    bounds = _small().bounds._replace(gains=np.array(gains))
+    found = _judge(_small()._replace(bounds=bounds))["bound"]
+    self.assertIs(found.holds, False)
 
-  def test_temporal_order_fails(self):
-    errors = _trained()["order_errors"]
-    failed = _failed(_trained(order_errors=errors[::-1]), training.all_claims)
-    self.assertLen([s for s in failed if "factor of two" in s], 2)
-    self.assertLen([s for s in failed if "learn faster" in s], 2)
-    errors[0, 1] = 0.5  # One run never gets there.
-    (claim,) = (
-      c
-      for c in training.all_claims(_trained(order_errors=errors))
-      if "SGD, mean over runs" in c.statement
-    )
-    self.assertFalse(claim.holds)
-    self.assertIn("2 of 3 SGD", claim.note)
+  @parameterized.parameters(
+    ("copy-forgotten", "LSTM, bias 3", "losses", 0.3),
+    ("copy-kept", "linear, orthogonal", "losses", 0.9),
+    ("copy-at-once", "tanh", "at_once", 0.9),
+  )
+  def test_copying_is_judged_by_what_is_recalled(self, key, name, part, share):
+    losses = share * theory.copy_floor(2, 8) * np.ones((3, 5))
+    losses += 1e-4 * np.arange(3)[:, None]  # The seeds a little apart.
+    found = _judge(_with_network(name, **{part: losses}))[key]
+    self.assertIs(found.holds, False, found)
 
+  @parameterized.parameters((0.0, True), (-0.6, False))
+  def test_lstms_are_compared_with_plain_tanh(self, decades, holds):
+    lags, apart = np.arange(12), 0.01 * np.array([[0.0], [1.0], [3.0], [2.0]])
+    nets = dict(_small().networks)
+    for name, slopes in (
+      ("tanh", -0.3 + apart),
+      ("LSTM, bias 3", decades + apart[::-1]),
+    ):
+      g = 10 ** (slopes * lags)
+      trained = nets[name].trained._replace(lags=g[:3])
+      nets[name] = nets[name]._replace(start=g, trained=trained)
+    found = _judge(_small()._replace(networks=nets))["lstm-keeps"]
+    self.assertIs(found.holds, holds)
 
-class TrainTest(absltest.TestCase):
-  def test_one_program_trains_each_network_of_a_family(self):
-    job = networks.adding_job(num_steps=4, num_updates=2)
-    names = networks.members("vanilla")
-    params = networks.start(
-      job, names, jax.random.key(0), num_units=4, num_seeds=2
-    )
-    # Biases of the readout only: the prediction is 3 whatever the network.
-    params = {
-      name: {
-        **tree,
-        "readout": {
-          "weights": 0 * tree["readout"]["weights"],
-          "bias": 0 * tree["readout"]["bias"] + 3,
-        },
-      }
-      for name, tree in params.items()
+  def test_temporal_order_as_published(self):
+    checks = np.arange(1, 31) * 1000
+    late = 1000 * (np.arange(16)[:, None] % 3 - 1)  # Some sooner, some later.
+    errors = {
+      method: np.where(checks <= updates + late - 1000, 0.5, 0.0)
+      for method, updates in theory.PUBLISHED_UPDATES.items()
     }
-    with _quick():
-      trained, losses = networks.train(
-        job,
-        "vanilla",
-        params,
-        jax.random.key(1),
-        learning_rate=0.1,
-        batch_size=500,
-      )
-    self.assertEqual(losses.shape, (3, 2, 2))
-    # E (y - 3)^2 = 1/6 + 4, of 500 episodes.
-    np.testing.assert_allclose(losses[..., 0], 25 / 6, atol=0.4)
-    self.assertTrue(np.all(losses[..., 1] < losses[..., 0]))
-    # The first step of RMSProp is known: 0.1 g / sqrt(0.1 g^2).
-    bias = trained["tanh"]["readout"]["bias"]
-    self.assertTrue(np.all(bias < 3 - 0.1 / np.sqrt(0.1) + 1e-4))
-    # From the same start the activations make the difference.
-    a, b = (trained[name]["cell"] for name in names[1:])
-    np.testing.assert_array_equal(*(params[name]["cell"] for name in names[1:]))
-    self.assertGreater(np.abs(a - b).max(), 1e-4)
+    found = _judge(_small()._replace(order=order.Order(checks, errors)))
+    for key in ("order-sgd", "order-clipped", "order-omega"):
+      self.assertIs(found[key].holds, None)  # Two of three runs of 16.
+      self.assertAlmostEqual(found[key].measurement.value, 11 / 16)
+    self.assertTrue(found["order-faster"].holds)
+    slow = errors | {order.OMEGA: errors["SGD"]}
+    found = _judge(_small()._replace(order=order.Order(checks, slow)))
+    self.assertIs(found["order-omega"].holds, False)
+    self.assertIs(found["order-faster"].holds, False)
+
+  def test_what_takes_longer_is_not_judged(self):
+    found = _judge(_small())
+    for key in ("order-sgd", "order-clipped", "order-omega", "copy-published"):
+      self.assertIsNone(found[key].measurement)
 
 
 if __name__ == "__main__":

@@ -1,112 +1,128 @@
-"""The study of cost at small size, and its counts against measured programs."""
+"""The study of cost: counted operations, and claims on ideal costs."""
 
-import dataclasses
-
+import jax
 import numpy as np
 from absl.testing import absltest, parameterized
+from jax import lax
+from jax import numpy as jnp
 
-from experiments.rtrl_vs_tbptt import cost, cost_claims
+from experiments.rtrl_vs_tbptt import cost
+from experiments.rtrl_vs_tbptt.cost import claims, operations, readings, run
+from tests.experiments import study_case
 
-_CONFIG = cost.Config(
-  units=(4, 8),
-  scale_bptt=2,
-  scale_diagonal=4,
-  num_steps=16,
-  truncation=2,
-  lengths=(16, 256),
-  num_rounds=1,
+_SMALL = run.Config(
+  num_units=64, lengths=(512, 4096), truncation=4, num_rounds=1
 )
 
 
-def _ideal():
-  """Results in which every method costs what the operation counts say."""
-  num_methods = len(cost_claims.NAMES)
-  units = np.tile([32.0, 64.0, 128.0], (num_methods, 1))
-  lengths = np.array([16.0, 256.0])
-  powers = np.array(cost_claims.TIME_EXPONENTS)[:, None]
-  carried = np.array(cost_claims.MEMORY_EXPONENTS)[:, None]
-  return {
-    "units": units,
-    "lengths": lengths,
-    "length_units": np.array(32),
-    # Of textbook RTRL a hundred times as long, so that it is slower than lazy.
-    "microseconds": units**powers * np.where(powers == 4, 100.0, 1.0),
-    "state_bytes": units**carried,
-    "run_microseconds": np.tile(lengths, (num_methods, 1)),
-    "run_bytes": np.concatenate([lengths[None], np.ones((num_methods - 1, 2))]),
-  }
+def _small():
+  return study_case.results_of(cost.STUDY, _SMALL)
 
 
-class CostTest(parameterized.TestCase):
-  def test_small(self):
-    results = cost.run(_CONFIG)
-    made = cost_claims.claims(results)
-    self.assertLen(made, 6 + 2 + 6 + 12)
-    for claim in made:
-      self.assertEqual(claim.id, "S4-5.2")
-      # Times mean nothing at this size; bytes do.
-      if "needs no more" in claim.statement:
-        self.assertTrue(claim.holds, claim)
-    self.assertTrue(np.all(results["microseconds"] > 0))
-    self.assertTrue(np.all(results["run_microseconds"] > 0))
-    cost.STUDY.plot(results)
+def _failing(results):
+  return {claim.key for claim in claims.claims(results) if not claim.holds}
 
-  def test_state_bytes_are_counted(self):
-    """Textbook: h, and J of n (n + 3) parameters for n states."""
-    textbook, diagonal = (
-      cost.METHODS[cost_claims.NAMES[i]]
-      for i in (cost_claims.TEXTBOOK, cost_claims.DIAGONAL)
-    )
-    for n in (4, 8):
-      self.assertEqual(
-        cost.state_bytes(textbook, n, _CONFIG),
-        4 * (n + n * n * (n + 3)),
-      )
-      # IndRNN: two input weights, u and b for each unit, one state each.
-      self.assertEqual(cost.state_bytes(diagonal, n, _CONFIG), 4 * (n + 4 * n))
 
-  def test_exponent(self):
-    sizes = np.array([3.0, 5.0, 9.0])
-    self.assertAlmostEqual(cost_claims.exponent(sizes, 7 * sizes**2.5), 2.5)
+class CaseTest(study_case.StudyCase):
+  study = cost.STUDY
+  small = _SMALL
 
-  def test_counted_costs_meet_all_claims(self):
-    for claim in cost_claims.claims(_ideal()):
-      self.assertTrue(claim.holds, claim)
+
+class OperationsTest(parameterized.TestCase):
+  def count(self, function, *args):
+    result, count = jax.jit(operations.counted(function))(*args)
+    np.testing.assert_array_equal(result, function(*args))
+    return float(count)
+
+  def test_a_product_and_sums(self):
+    a, b = jnp.ones((3, 5)), jnp.ones((5, 7))
+    self.assertEqual(self.count(lambda a, b: a @ b, a, b), 3 * 7 * (2 * 5 - 1))
+    self.assertEqual(self.count(lambda a: jnp.sum(a * a), a), 15 + 15)
+
+  def test_agrees_with_xla_without_loops(self):
+    function = lambda a, b: jnp.maximum((a @ b) * a - b, a)
+    a = jnp.ones((32, 32))
+    compiled = jax.jit(function).lower(a, a).compile()
+    # XLA counts as many sums as products.
+    expected = compiled.cost_analysis()["flops"] - a.size
+    self.assertEqual(self.count(function, a, a), expected)
+
+  @parameterized.parameters(0, 1, 5)
+  def test_loops_count_as_often_as_they_turn(self, num_turns):
+    def scanned(x):
+      return lax.scan(lambda c, _: (2 * c, None), x, length=num_turns)[0]
+
+    def looped(x, n):
+      body = lambda i, c: lax.fori_loop(0, i, lambda _, c: 2 * c, c)
+      return lax.fori_loop(0, n, body, x)
+
+    self.assertEqual(self.count(scanned, jnp.ones(3)), 3 * num_turns)
+    expected = 3 * num_turns * (num_turns - 1) / 2
+    self.assertEqual(self.count(looped, jnp.ones(3), num_turns), expected)
+
+
+class ClaimsTest(parameterized.TestCase):
+  def test_small_run_counts_as_expected(self):
+    # Factors are those of large n, times those of large products.
+    self.assertEmpty(_failing(_small()) - {*_FACTORS, "time-tenfold"})
 
   @parameterized.parameters(
-    ("microseconds", 1.4, {"The time per step of lazy", "Textbook over lazy"}),
-    ("microseconds", -1.4, {"The time per step of lazy", "Textbook over lazy"}),
-    ("state_bytes", 1.0, {"What lazy"}),
-    ("state_bytes", -1.0, {"What lazy"}),
+    (readings.TEXTBOOK, readings.BLOCK, {"operations-textbook"}),
+    (readings.BLOCK, readings.TEXTBOOK, {"operations-lazy"}),
+    (readings.LAZY, readings.TEXTBOOK, {"operations-lazy", "numbers-kept"}),
+    (readings.DIAGONAL, readings.LAZY, {"operations-bptt", "numbers-kept"}),
+    (readings.BPTT, readings.TRUNCATED, {"memory-bptt", "memory-break-even"}),
+    (readings.TRUNCATED, readings.BPTT, {"memory-rtrl"}),
   )
-  def test_another_power_of_n_fails_the_claims(self, key, power, failing):
-    results = _ideal()
-    row = results["units"][cost_claims.LAZY] / 128.0
-    results[key][cost_claims.LAZY] *= row**power
-    failed = {c.statement for c in cost_claims.claims(results) if not c.holds}
-    self.assertLen(failed, len(failing), failed)
-    for start in failing:
-      self.assertTrue(any(s.startswith(start) for s in failed), failed)
+  def test_another_method_passed_off_is_noticed(self, name, other, keys):
+    results = _small()
+    methods = results.methods | {name: results.methods[other]}
+    found = _failing(results._replace(methods=methods))
+    self.assertEqual(found - {*_FACTORS, "time-tenfold"}, keys)
 
-  @parameterized.parameters(("run_microseconds",), ("run_bytes",))
-  def test_another_power_of_t_fails_the_claims(self, key):
-    results = _ideal()
-    results[key] = results[key] * np.array([1.0, 2.0])
-    verdicts = [claim.holds for claim in cost_claims.claims(results)[-12:]]
-    expected = [key != "run_microseconds", key != "run_bytes"] * 6
-    self.assertEqual(verdicts, expected)
+  def test_memory_that_grows_a_little_is_noticed(self):
+    results = _small()
+    lazy = results.methods[readings.LAZY]
+    lazy = lazy._replace(stream_bytes=lazy.stream_bytes + np.array([0, 4]))
+    methods = results.methods | {readings.LAZY: lazy}
+    found = _failing(results._replace(methods=methods))
+    self.assertIn("memory-rtrl", found)
 
-  def test_configuration(self):
-    for change, message in (
-      (dict(units=(8,)), "two ascending units"),
-      (dict(lengths=(32, 16)), "two ascending lengths"),
-      (dict(units=(3, 4)), "num_steps = 16 is a multiple, .* got 3"),
-      (dict(units=(8, 16)), "twice or more, got 16"),
-      (dict(lengths=(16, 30)), r"multiples, .*\(4, 2\), got 30"),
-      (dict(scale_bptt=0), "scale_bptt, .* got 0, 4 and 1"),
-    ):
-      with self.assertRaisesRegex(ValueError, message):
-        cost.run(dataclasses.replace(_CONFIG, **change))
+  def test_a_lazy_rtrl_that_flushes_twice_as_often_is_noticed(self):
+    def broken(cell, loss_fn):
+      size = cell.initial_state().size
+      return run.nf.estimators.rtrl(cell, loss_fn, flush_every=size // 4)
+
+    results = _small()
+    method = run.METHODS[readings.LAZY]._replace(estimator=broken)
+    periods = [run._period(method, n, _SMALL) for n in _SMALL.units]
+    lazy = results.methods[readings.LAZY]._replace(
+      numbers=np.array([p.numbers for p in periods])
+    )
+    methods = results.methods | {readings.LAZY: lazy}
+    found = _failing(results._replace(methods=methods))
+    self.assertIn("numbers-kept", found)
+
+  def test_exponent(self):
+    n = np.array([32.0, 64.0, 128.0])
+    self.assertAlmostEqual(readings.exponent(7 * n**2.5), 2.5)
+    self.assertAlmostEqual(readings.exponent(2 * n**3 + 8 * n**2), 3, places=2)
+
+
+_FACTORS = ("factor-textbook", "factor-lazy")
+
+
+class ConfigTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (dict(num_units=20), "num_units % 8"),
+    (dict(lengths=(64,)), "two ascending lengths"),
+    (dict(lengths=(256, 64)), "two ascending lengths"),
+    (dict(lengths=(32, 1024)), "multiples of"),
+    (dict(lengths=(1024, 16400)), "multiples of"),
+  )
+  def test_refuses(self, settings, message):
+    with self.assertRaisesRegex(ValueError, message):
+      run.Config(**settings)
 
 
 if __name__ == "__main__":

@@ -1,242 +1,203 @@
 """Digit codes: training against NumPy, and claims that can fail."""
 
-import dataclasses
-import functools
 from unittest import mock
 
-import chex
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
+from jax import numpy as jnp
 from scipy import special
 
 import nnfun as nf
-from experiments.textbook import (
-  constructions,
-  digit_codes,
-  digit_codes_claims,
-  digit_codes_design,
-  digit_codes_training,
-)
+from experiments import images
+from experiments.textbook import constructions, digit_codes
+from experiments.textbook.digit_codes import layer, readings, run, training
+from tests.experiments import study_case
 
 # One batch of all images: then the order in which they come does not matter.
-_CONFIG = digit_codes.Config(
+_SMALL = run.Config(
   hidden_sizes=(2, 6),
   learning_rates=(1.0, 3.0),
   num_epochs=40,
-  batch_size=200,
+  batch_size=1000,
   num_seeds=2,
-  num_train=200,
-  num_validation=50,
 )
 # What so short a training does not decide.
-_UNDECIDED = ("Training is harder", "the more so", "roughly the same error")
-
-
-@functools.cache
-def _results():
-  return digit_codes.run(_CONFIG)
-
-
-def _failed(results):
-  claims = digit_codes.STUDY.claims(results)
-  return [claim.statement for claim in claims if not claim.holds]
-
-
-def _decided(statements):
-  return [s for s in statements if not any(u in s for u in _UNDECIDED)]
+_UNDECIDED = {"bits-harder", "deep-harder", "the-more-so", "same-error"}
 
 
 def _trained_by_hand(name, num_units, learning_rate, seed):
   """Test accuracy by gradient descent in NumPy, on the units that are on."""
-  data = digit_codes_training.load(_CONFIG)
-  keys = jax.random.split(jax.random.key(0), _CONFIG.num_seeds)
-  start, _ = digit_codes_training._start(_CONFIG, data)(keys[seed])[name]
+  split = images.load()
+  keys = jax.random.split(jax.random.key(0), _SMALL.num_seeds)
+  start = training._start(_SMALL, split)(keys[seed])[name]
   layers = [
     [np.array(layer["w"], float), np.array(layer["b"])] for layer in start
   ]
   layers[0] = [leaf[:num_units] for leaf in layers[0]]
   layers[1][0] = layers[1][0][:, :num_units] * np.sqrt(6 / num_units)
-  xs, labels = data.train.pixels, data.train.labels
+  xs, labels = split.train.pixels, split.train.labels
   code = {
     # The digit 0 is the last.
-    "one_hot": np.eye(10)[(labels - 1) % 10],
+    "ten": np.eye(10)[(labels - 1) % 10],
   }.get(name, (labels[:, None] >> np.arange(4)) & 1)
-  for _ in range(_CONFIG.num_epochs):
+  for _ in range(_SMALL.num_epochs):
     outputs = [xs]
     for w, b in layers:
       outputs.append(special.expit(outputs[-1] @ w.T + b))
     error = 2 * (outputs[-1] - code) / len(xs)
-    for layer, above, below in zip(
+    for weights, above, below in zip(
       layers[::-1], outputs[:0:-1], outputs[-2::-1], strict=True
     ):
       delta = error * above * (1 - above)
-      error = delta @ layer[0]
-      layer[0] = layer[0] - learning_rate * delta.T @ below
-      layer[1] = layer[1] - learning_rate * delta.sum(axis=0)
-  a = data.test.pixels
+      error = delta @ weights[0]
+      weights[0] = weights[0] - learning_rate * delta.T @ below
+      weights[1] = weights[1] - learning_rate * delta.sum(axis=0)
+  a = split.test.pixels
   for w, b in layers:
     a = special.expit(a @ w.T + b)
-  labels = data.test.labels
-  if name == "one_hot":
+  labels = split.test.labels
+  if name == "ten":
     return np.mean((np.argmax(a, axis=1) + 1) % 10 == labels)
   return np.mean((a > 0.5) @ 2 ** np.arange(4) == labels)
 
 
 class TrainingTest(parameterized.TestCase):
-  @parameterized.product(name=("one_hot", "bits", "deep"), size=(0, 1))
+  @parameterized.product(name=("ten", "bits", "deep"), size=(0, 1))
   def test_is_that_of_a_loop(self, name, size):
-    num_units, rate, seed = _CONFIG.hidden_sizes[size], 1, 1
-    expected = _trained_by_hand(name, num_units, 3.0, seed)
-    actual = _results()[f"test_{name}"][size, rate, seed]
-    # Float32 against float64: two of 1547 images.
-    self.assertAlmostEqual(float(actual), expected, delta=2.1 / 1547)
+    rate, seed = 1, 1
+    expected = _trained_by_hand(name, _SMALL.hidden_sizes[size], 3.0, seed)
+    results = study_case.results_of(digit_codes.STUDY, _SMALL)
+    trained = results.ten if name == "ten" else results.four[name]
+    # Float32 against float64: two of 500 images.
+    actual = float(trained.test[seed, size, rate])
+    self.assertAlmostEqual(actual, expected, delta=2.1 / 500)
     self.assertGreater(expected, 0.05)
 
-  def test_readings(self):
-    order = constructions.ZERO_LAST
-    # Outputs for the digits 3, 3, 9, 0 are what the last layer adds to x.
+  def test_readings_of_ten_outputs(self):
+    # Of the digits 3, 3, 9, 0; the digit 0 is the last.
     outputs = np.full((4, 10), 0.001, np.float32)
     outputs[0, 2] = outputs[1, 2] = outputs[2, 8] = 0.995
     outputs[3] = 0.3  # The sum of the others outweighs the right one ...
     outputs[3, 9] = 0.5
     outputs[1, 0] = 0.98  # ... and a second output at least equals it.
-    images = nf.data.Images(outputs, np.array([3, 3, 9, 0], np.int32))
-    network = ({"w": np.eye(10), "b": np.zeros(10)},)
-    identity = [nf.activations.identity]
-    read = digit_codes_training._read(
-      images, network, identity, "one_hot", order
+    labels = np.array([3, 3, 9, 0], np.int32)
+    of = nf.data.Images(np.zeros((4, 64), np.float32), labels)
+    split = images.Split(of, of, of)
+    read = training.read_ten(
+      jnp.asarray(outputs), jnp.asarray(outputs), split, constructions.ZERO_LAST
     )
-    expected = dict(
-      one_hot=1.0, admissible=0.5, admissible_errors=0.0, dominant=0.75
-    )
-    for name, value in expected.items():
-      self.assertEqual(read[name], value, name)
     # By hand: bits of the second are those of 3 and 1 together, 0.995 - 0.98
     # in the second; of the fourth all sums are negative, as 0 has it.
-    self.assertEqual(read["designed"], 1.0)
+    expected = training.Ten(1.0, 1.0, 1.0, 0.5, 0.0, 0.75, 0.0)
+    np.testing.assert_array_equal(read, expected)
 
-  def test_mnist_has_its_own_test_images(self):
-    images = {
-      split: nf.data.Images(
-        np.zeros((size, 784), np.float32), np.full(size, size, np.int32)
-      )
-      for split, size in (("train", 9), ("test", 2))
-    }
-    config = dataclasses.replace(
-      _CONFIG, data_dir="somewhere", num_train=5, num_validation=4
-    )
-    with mock.patch.object(nf.data, "mnist", lambda _, split: images[split]):
-      data = digit_codes_training.load(config)
-    self.assertEqual([len(part.labels) for part in data], [5, 4, 2])
-    np.testing.assert_array_equal(data.test.labels, [2, 2])
-
-  def test_images_are_used_once(self):
-    data = digit_codes_training.load(_CONFIG)
-    pixels = np.concatenate([part.pixels for part in data])
-    everything = nf.data.digits().pixels
-    np.testing.assert_allclose(np.sum(pixels), np.sum(everything), rtol=1e-6)
-    np.testing.assert_allclose(
-      np.sort(pixels @ np.arange(64)), np.sort(everything @ np.arange(64))
-    )
+  def test_best_is_chosen_on_the_validation_images(self):
+    values = np.arange(8).reshape(2, 2, 2)
+    validation = np.zeros((2, 2, 2))
+    validation[:, 0, 1] = validation[:, 1, 0] = 1
+    actual = readings.at_best_rate(training.Four(validation, values), values)
+    np.testing.assert_array_equal(actual, [[1, 2], [5, 6]])
 
 
-class RunTest(parameterized.TestCase):
+class CaseTest(study_case.StudyCase):
+  study = digit_codes.STUDY
+  small = _SMALL
+
+  def failing(self, **changes):
+    found = self.study.claims(self.results()._replace(**changes))
+    run_here = [claim for claim in found if claim.measurement is not None]
+    return {claim.key for claim in run_here if claim.holds is not True}
+
   def test_claims_hold(self):
-    self.assertEmpty(_decided(_failed(_results())))
-
-  def test_leaves_the_precision_as_it_was(self):
-    _results()
-    chex.assert_type(jax.numpy.ones(2), jax.numpy.float32)
+    self.assertEmpty(self.failing() - _UNDECIDED)
 
   def test_the_printed_set_is_noticed(self):
     design = constructions.one_hot_to_bits
 
     def printed(*args, **kwargs):
-      (layer,) = design(*args, **kwargs)
-      return ({"w": layer["w"].at[1, 9].set(1.0), "b": layer["b"]},)
+      (right,) = design(*args, **kwargs)
+      return ({"w": right["w"].at[1, 9].set(1.0), "b": right["b"]},)
 
-    results = dict(_results())
-    with mock.patch.object(constructions, "one_hot_to_bits", printed):
-      with jax.enable_x64(True):
-        results |= digit_codes_design._measure_corners(_CONFIG)
-    failed = "\n".join(_failed(results))
-    self.assertRegex(failed, "The layer turns any admissible")
-    self.assertRegex(failed, "drive the sigmoids to 0 and 1")
+    patch = mock.patch.object(constructions, "one_hot_to_bits", printed)
+    with patch, jax.enable_x64(True):
+      failing = self.failing(layer=layer.measure())
+    self.assertContainsSubset({"margins", "amplified"}, failing)
+
+  def test_a_steeper_sigmoid_is_noticed(self):
+    steep = nf.activations.scaled_sigmoid(max_slope=0.5)
+    patch = mock.patch.object(layer._act, "sigmoid", steep)
+    with patch, jax.enable_x64(True):
+      self.assertIn("amplified", self.failing(layer=layer.measure()))
 
   @parameterized.parameters(
-    ("margins", lambda a: a - 0.05, "z_0 > 0.90"),
-    ("margins", lambda a: a - 0.05, "z_0 < -0.90"),
-    ("margins", lambda a: a + 0.01, "The margins of all digits"),
-    ("margins", lambda a: a - 0.01, "turns any admissible"),
-    ("output_errors", lambda a: 1.1 * a, "Multiplied by 10 "),
-    ("printed_digits", lambda a: np.arange(10), "the digit 9 is read as"),
-    ("printed_digits", lambda a: a[::-1], "only digit misread"),
-    ("text_right", lambda a: a + 1, "the text says that bits"),
-    ("table_right", lambda a: a - 1, "The table of the same"),
-    ("example_z", lambda a: a + 0.01, "input for 9 ends in 0.09"),
-    ("corrected_z", lambda a: a + 0.01, "sums are as printed"),
-    ("corrected_z", lambda a: -a, "sigma of each row's own"),
-    ("code_of_three", lambda a: np.roll(a, 1), "the label 3 is"),
-    ("order_difference", lambda a: a + 1e-6, "a matter of names"),
-    ("num_parameters", lambda a: a + 1, "reduce the size"),
-    ("test_admissible_errors", lambda a: a + 0.01, "at 0.99 or more"),
-    ("test_dominant_errors", lambda a: a + 0.01, "exceeds the sum"),
-    ("test_designed", lambda a: a - 0.02, "roughly the same error"),
-    ("test_bits", lambda a: a + 1.0, "harder on the bits.*four outputs"),
-    ("test_deep", lambda a: a + 1.0, "harder on the bits.*extra layer"),
+    ("margins", "layer", "margins", lambda v: v - 0.05),
+    ("amplified", "layer", "output_errors", lambda v: 1.1 * v),
+    ("bit-1-of-nine", "layer", "nine", lambda v: v - 2),
+    ("table", "layer", "table_margins", lambda v: v - 0.95),
+    ("same-error", "ten", "designed", lambda v: v - 0.5),
+    ("bits-harder", "four", "test", lambda v: v + 1.0),
+    ("deep-harder", "four", "test", lambda v: v + 1.0),
   )
-  def test_what_is_wrong_is_noticed(self, name, break_it, statement):
-    results = dict(_results())
-    if name == "test_designed":
-      results[name] = results["test_one_hot"]
-    results[name] = break_it(results[name])
-    self.assertRegex("\n".join(_failed(results)), statement)
+  def test_what_is_wrong_is_noticed(self, key, part, name, change):
+    def broken(part):
+      return part._replace(**{name: change(getattr(part, name))})
 
-  @parameterized.parameters((1, 0), (0, 1))
-  def test_the_more_so(self, first, last):
-    # Accuracies as a function of the size: lost by the bits, 3 and 1 points.
-    lost = np.array([0.03, 0.01])[[first, last]]
-    results = dict(_results())
-    noise = 1e-4 * np.arange(2)
-    for name in ("one_hot", "designed", "bits", "deep"):
-      shape = results[f"test_{name}"].shape
-      value = 0.9 - lost if name in ("bits", "deep") else np.full(2, 0.9)
-      value = value[:, None, None] + noise
-      results[f"test_{name}"] = np.broadcast_to(value, shape)
-    holds = {
-      claim.holds
-      for claim in digit_codes.STUDY.claims(results)
-      if "the more so" in claim.statement
-    }
-    self.assertEqual(holds, {first == 0})
+    old = getattr(self.results(), part)
+    is_family = isinstance(old, dict)
+    new = {k: broken(v) for k, v in old.items()} if is_family else broken(old)
+    self.assertIn(key, self.failing(**{part: new}))
 
-  def test_best_is_chosen_on_the_validation_images(self):
-    results = dict(_results())
-    shape = results["test_bits"].shape
-    results["validation_bits"] = np.zeros(shape)
-    results["validation_bits"][0, 1] = results["validation_bits"][1, 0] = 1
-    actual = digit_codes_claims.best(results, "bits")
-    expected = results["test_bits"][[0, 1], [1, 0]]
-    np.testing.assert_allclose(actual, expected)
+  @parameterized.parameters("admissible", "dominant")
+  def test_a_misread_image_is_noticed(self, kind):
+    ten = self.results().ten
+    key, one = f"{kind}-images", ten.test * 0 + 0.01
+    ten = ten._replace(**{kind: one, f"{kind}_errors": 0 * one})
+    self.assertNotIn(key, self.failing(ten=ten))
+    ten = ten._replace(**{f"{kind}_errors": one})
+    self.assertIn(key, self.failing(ten=ten))
 
-  def test_draws(self):
-    figure = digit_codes.STUDY.plot(_results())
-    self.assertLen(figure.axes, 3)
+  @parameterized.parameters(
+    ("label", "code_of_three", lambda v: np.roll(v, 1)),
+    ("order", "order_difference", lambda v: v + 1e-6),
+    ("size", "num_parameters", lambda v: v + 1),
+  )
+  def test_a_wrong_number_is_noticed(self, key, name, change):
+    changed = change(getattr(self.results(), name))
+    self.assertIn(key, self.failing(**{name: changed}))
+
+  def test_a_misprint_that_is_none_is_noticed(self):
+    found = self.results().layer
+    name = "0.09 for 0.99"
+    right = found.misprints[name]._replace(printed=np.array(0))
+    found = found._replace(misprints=found.misprints | {name: right})
+    self.assertIn("misprints", self.failing(layer=found))
+
+  @parameterized.parameters((0.03, 0.01, True), (0.01, 0.03, False))
+  def test_the_more_so(self, lost_by_small, lost_by_large, holds):
+    results = self.results()
+    noise = 1e-4 * np.arange(2)[:, None, None]
+    values = np.full((2, 2, 2), 0.9)
+    lost = np.array([lost_by_small, lost_by_large])[:, None]
+    changes = dict(
+      ten=results.ten._replace(designed=values),
+      four={
+        name: four._replace(test=values - lost + noise)
+        for name, four in results.four.items()
+      },
+    )
+    claims = self.study.claims(results._replace(**changes))
+    (claim,) = (claim for claim in claims if claim.key == "the-more-so")
+    self.assertIs(claim.holds, holds)
 
   @parameterized.parameters(
     (dict(hidden_sizes=(4,)), "two or more ascending hidden_sizes"),
     (dict(hidden_sizes=(8, 4)), "ascending hidden_sizes"),
-    (dict(learning_rates=()), "positive learning_rates"),
-    (dict(gains=(-1.0,)), "positive gains"),
     (dict(num_seeds=1), "num_seeds >= 2"),
-    (dict(num_validation=0), "num_validation >= 1"),
-    (dict(num_train=1797), "below the 1797 images"),
   )
-  def test_refuses(self, settings, message):
-    config = dataclasses.replace(digit_codes.Config(), **settings)
+  def test_refuses(self, changes, message):
     with self.assertRaisesRegex(ValueError, message):
-      digit_codes.run(config)
+      run.Config(**changes)
 
 
 if __name__ == "__main__":

@@ -9,31 +9,29 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from scipy import special
 
+import nnfun as nf
 from experiments.textbook import linear_networks
-from experiments.textbook import linear_networks_digits as digits_lib
-from experiments.textbook import linear_networks_maps as maps
-from experiments.textbook import linear_networks_modes as modes
+from experiments.textbook.linear_networks import claims, maps, modes, run
+from experiments.textbook.linear_networks import digits as digits_lib
 from nnfun.theory import deep_linear
+from tests.experiments import study_case
 
-_CONFIG = linear_networks.Config(
+_SMALL = run.Config(
   num_levels=3,
   num_features=60,
   num_hidden=9,
   learning_rate=3e-3,
   num_epochs=2500,
-  num_starts=4,
-  depths=(4,),
-  depth_learning_rate=1e-3,
-  depth_num_epochs=2500,
-  num_train=400,
+  num_starts=12,
+  num_train=150,
+  num_restarts=1,
   ranks=(4, 9, 25),
   num_segments=20,
 )
 
 
-@functools.cache
-def _results():
-  return linear_networks.run(_CONFIG)
+def _small():
+  return study_case.results_of(linear_networks.STUDY, _SMALL)
 
 
 @functools.cache
@@ -48,9 +46,13 @@ def _data(seed=0):
   return features, modes.modes(features)
 
 
-def _failed(results):
-  claims = linear_networks.STUDY.claims(results)
-  return [claim.statement for claim in claims if not claim.holds]
+def _not_held(results):
+  return {c.key for c in claims.claims(results) if not c.holds}
+
+
+class CaseTest(study_case.StudyCase):
+  study = linear_networks.STUDY
+  small = _SMALL
 
 
 class ModesTest(parameterized.TestCase):
@@ -63,17 +65,13 @@ class ModesTest(parameterized.TestCase):
       1, num_levels=2, num_features=40_000, flip_probability=0.1
     )
     near, far = 0.8**2, 0.8**4  # Two branches apart, or four.
-    expected = np.array(
-      [
-        [1, near, far, far],
-        [near, 1, far, far],
-        [far, far, 1, near],
-        [far, far, near, 1],
-      ]
-    )
+    pairs = np.array([[1, near], [near, 1]])
+    expected = np.block([[pairs, far * np.ones((2, 2))]] * 2)
+    expected[2:] = expected[2:, ::-1]
     # A mean of 40,000 signs has a standard error of 0.005.
     actual = features.T @ features / 40_000
-    np.testing.assert_allclose(actual, expected, atol=0.025)
+    np.testing.assert_allclose(actual[:2], expected[:2], atol=0.025)
+    np.testing.assert_allclose(actual[2:, 2:], pairs, atol=0.025)
 
   def test_training_is_that_of_a_loop_on_all_features(self):
     features, data = _data()
@@ -89,14 +87,10 @@ class ModesTest(parameterized.TestCase):
     expected = np.diag(u.T @ w2 @ w1 @ vt.T)
     np.testing.assert_allclose(actual[-1], expected, rtol=1e-10)
 
-  @parameterized.parameters(3, 5)
-  def test_decoupled_start_holds_each_mode_alone(self, num_layers):
+  def test_decoupled_start_holds_each_mode_alone(self):
     _, data = _data()
-    matrices = modes.decoupled_start(
-      data, u_0=1e-3, num_hidden=6, num_layers=num_layers
-    )
-    self.assertLen(matrices, num_layers - 1)
-    product = np.linalg.multi_dot([*matrices[::-1], data.patterns.T])
+    w1, w2 = modes.decoupled_start(data, u_0=1e-3, num_hidden=6)
+    product = w2 @ w1 @ data.patterns.T
     np.testing.assert_allclose(product, 1e-3 * np.eye(4), atol=1e-15)
 
   def test_random_start_has_the_strength_on_average(self):
@@ -109,41 +103,34 @@ class ModesTest(parameterized.TestCase):
     # 16,000 squares of chi with 6 degrees: 0.5 % standard error.
     np.testing.assert_allclose(np.mean(strengths), 1e-3, rtol=0.02)
 
-  def test_half_times_are_interpolated(self):
+  def test_times_are_interpolated(self):
     curves = np.array([[0.0, 0.0, 3.0], [1.0, 0.0, 3.0], [3.0, 0.1, 3.0]])
-    actual = modes.half_times(curves, np.array([4.0, 1.0, 1.0]))
+    actual = modes.times(curves, np.array([4.0, 1.0, 1.0]), 0.5)
     np.testing.assert_array_equal(actual, [1.5, np.nan, np.nan])
 
-  def test_flow_of_three_layers_is_equation_11(self):
-    s = np.array([3.0, 0.5])
-    actual = modes.flow_half_times(s, u_0=1e-4, num_layers=3, tau=7.0)
-    expected = 7 / (2 * s) * np.log((s - 1e-4) / 1e-4)
-    np.testing.assert_allclose(actual, expected, rtol=1e-8)
-
-  @parameterized.parameters(3, 4, 6)
-  def test_delay_is_that_of_euler_steps(self, num_layers):
-    power, s, u_0, rate = num_layers - 1, 2.0, 0.01, 1e-3
-    a, curve = u_0 ** (1 / power), [u_0]
-    while curve[-1] < s / 2:
-      a += rate * a ** (power - 1) * (s - a**power)
-      curve.append(a**power)
-    steps = modes.half_times(np.array(curve)[:, None], np.array([s]))
-    layers = dict(u_0=u_0, num_layers=num_layers)
-    flow = modes.flow_half_times([s], tau=1 / rate, **layers)
-    delay = modes.step_delay(np.array([s]), **layers)
-    self.assertGreater(delay[0], 0.5)
+  @parameterized.parameters(0.1, 0.5, 0.9)
+  def test_delay_is_that_of_euler_steps(self, share):
+    s, u_0, rate = np.array([2.0]), 0.01, 1e-3
+    a, curve = u_0**0.5, [u_0]
+    while curve[-1] < share * s[0]:
+      a += rate * a * (s[0] - a**2)
+      curve.append(a**2)
+    steps = modes.times(np.array(curve)[:, None], s, share)
+    flow = 1 / (2 * rate * s) * np.log(share * (s - u_0) / (u_0 * (1 - share)))
+    delay = modes.step_delay(s, u_0=u_0, share=share)
+    self.assertGreater(delay[0], 0.1)
     np.testing.assert_allclose(steps - flow, delay, atol=0.02)
 
 
 class DigitsTest(parameterized.TestCase):
   def test_whitening_is_an_invertible_map_of_the_pixels(self):
     data = _digits()
-    chex.assert_shape(data.test_xs, (1797 - 400, data.xs.shape[1]))
+    chex.assert_shape(data.test_xs, (797, data.xs.shape[1]))
     covariance = data.xs.T @ data.xs / 400
     np.testing.assert_allclose(covariance, np.eye(len(covariance)), atol=1e-9)
     np.testing.assert_allclose(np.mean(data.xs, axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(np.sum(data.targets, axis=1), 1, rtol=1e-12)
-    self.assertAlmostEqual(data.targets[3, data.labels[3]], 0.91)
+    self.assertAlmostEqual(data.targets[3].max(), 0.91)
 
   def test_reduced_rank_losses_by_least_squares(self):
     data = _digits()
@@ -163,78 +150,94 @@ class DigitsTest(parameterized.TestCase):
 
   def test_softmax_regression_is_stationary(self):
     data = _digits()
-    w, b = digits_lib.softmax_regression(data)
-    error = special.softmax(data.xs @ w.T + b, axis=1) - data.targets
+    w, b, loss = digits_lib.softmax_regression(data)
+    logs = special.log_softmax(data.xs @ w.T + b, axis=1)
+    error = np.exp(logs) - data.targets
     np.testing.assert_allclose(error.T @ data.xs / 400, 0, atol=1e-6)
+    self.assertAlmostEqual(loss, -np.mean(np.sum(data.targets * logs, axis=1)))
 
 
 class MapsTest(parameterized.TestCase):
   @parameterized.parameters((3, 2), (3, 3), (3, 6))
   def test_factors_are_a_network_and_the_nearest_map(self, rank, num_hidden):
     matrix = np.diag([4.0, 3.0, 2.0])[:, [2, 0, 1]]
-    w2, w1 = maps.factor(matrix, num_hidden)
-    self.assertEqual((w2.shape, w1.shape), ((3, num_hidden), (num_hidden, 3)))
-    error = np.linalg.norm(w2 @ w1 - matrix)
+    first, second = maps.factor(matrix, num_hidden)
+    self.assertEqual(first["w"].shape, (num_hidden, 3))
+    error = np.linalg.norm(second["w"] @ first["w"] - matrix)
     self.assertAlmostEqual(error, 2.0 if num_hidden < rank else 0.0)
 
+  @parameterized.parameters(
+    ([784, 10], 7850), ([784, 25, 10], 19885), ([784, 4, 10], 3190)
+  )
+  def test_parameters_are_as_many_as_the_note_says(self, sizes, count):
+    draw = lambda key: nf.mlp.init(key, sizes)
+    shapes = jax.eval_shape(draw, jax.random.key(0))
+    self.assertEqual(sum(leaf.size for leaf in jax.tree.leaves(shapes)), count)
 
-class RunTest(parameterized.TestCase):
+
+def _of(part, **changes):
+  """Replaces arrays of one part of the results by functions of them."""
+  old = getattr(_small(), part)
+  new = {name: change(getattr(old, name)) for name, change in changes.items()}
+  return _small()._replace(**{part: old._replace(**new)})
+
+
+class ClaimsTest(parameterized.TestCase):
   def test_all_claims_hold(self):
-    self.assertEqual(_failed(_results()), [])
+    self.assertEmpty(_not_held(_small()))
 
   def test_leaves_the_precision_as_it_was(self):
-    _results()
+    _small()
     chex.assert_type(jax.numpy.ones(2), jax.numpy.float32)
 
-  def test_a_wrong_closed_form_is_noticed(self):
-    right = deep_linear.mode_strength
-    wrong = lambda t, s, u_0, *, tau: right(t, s, u_0, tau=2 * tau)
-    results = _results()
-    with mock.patch.object(deep_linear, "mode_strength", wrong):
-      with jax.enable_x64(True):
-        errors = modes.closed_form_errors(
-          results["strengths"], u_0=1e-6, tau=300.0
-        )
-        failed = _failed({**results, **errors})
-    for text in ("Equation 12 solves", "Equation 11 is", "The whole curves"):
-      self.assertTrue(any(text in statement for statement in failed), failed)
+  @parameterized.parameters("mode_strength", "learning_time")
+  def test_a_wrong_closed_form_is_noticed(self, name):
+    right = getattr(deep_linear, name)
+    wrong = lambda *args, tau: right(*args, tau=1.01 * tau)
+    with mock.patch.object(deep_linear, name, wrong), jax.enable_x64(True):
+      results = _small()._replace(modes=run._modes(_SMALL))
+    self.assertIn("decoupled-times", _not_held(results))
+
+  @parameterized.parameters(0, 1)
+  def test_a_library_that_is_not_linear_is_noticed(self, which):
+    right = nf.mlp.apply
+
+    def wrong(params, x, activations):
+      # Forgets the bias of the last layer; or bends a hidden unit.
+      last = params[-1] | {"b": 0 * params[-1]["b"]}
+      if which == 0:
+        return right((*params[:-1], last), x, activations)
+      return right(params, x, [jax.nn.relu, *activations[1:]])
+
+    with mock.patch.object(nf.mlp, "apply", wrong), jax.enable_x64(True):
+      results = _small()._replace(maps=maps.measure(0))
+    self.assertIn("collapse", _not_held(results))
+    if which == 1:
+      self.assertIn("reach", _not_held(results))
 
   @parameterized.parameters(
-    ("collapse_error", lambda v: v + 1, "collapse to one"),
-    ("reach_digits", lambda v: v + 1e-6, "10 outputs"),
-    ("miss", lambda v: 0 * v, "singular values beyond"),
-    ("entropy", lambda v: v + 1e-4, "from every start"),
-    ("entropy", lambda v: 0 * v, "They are weaker"),
-    ("squared", lambda v: 0.999 * v, "With squared loss"),
-    ("probability_gap", lambda v: v + 0.01, "same classifier"),
-    ("map_rank", lambda v: v + 1, "maps of rank 4"),
-    ("network_segment", lambda v: 0 * v, "not convex"),
-    ("regression_bumps", lambda v: -v, "Softmax regression is convex"),
-    ("decoupled_times", lambda v: v + 1, "when equation 11 says"),
-    ("small_times", lambda v: 1.2 * v, "full dynamics"),
-    ("depth_times", lambda v: 1.1 * v, "With 4 layers"),
+    ("fits", "cross_entropy", lambda v: v + 1e-4, "same-loss"),
+    ("fits", "cross_entropy", lambda v: 0 * v, "weaker"),
+    ("fits", "squared", lambda v: 0.999 * v, "least-loss"),
+    ("segments", "network", lambda v: 0 * v, "not-convex"),
+    ("segments", "bumps", lambda v: -v, "convex"),
+    ("modes", "decoupled_times", lambda v: v + 1, "decoupled-times"),
+    ("modes", "small_times", lambda v: 1.3 * v, "small-weights"),
   )
-  def test_a_broken_result_is_noticed(self, name, broken, message):
-    results = dict(_results())
-    results[name] = broken(results[name])
-    failed = _failed(results)
-    self.assertTrue(any(message in text for text in failed), failed)
+  def test_a_broken_result_is_noticed(self, part, name, broken, key):
+    self.assertIn(key, _not_held(_of(part, **{name: broken})))
 
-  def test_draws(self):
-    self.assertLen(linear_networks.STUDY.plot(_results()).axes, 3)
 
+class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(
-    (dict(num_hidden=31), "num_hidden >= 32"),
-    (dict(num_features=31), "a feature for each"),
-    (dict(label_smoothing=0.0), "0 < label_smoothing < 1"),
+    (dict(num_hidden=31), "num_hidden >= 2.num_levels"),
+    (dict(label_smoothing=1.0), "label_smoothing < 1"),
     (dict(ranks=(4, 9)), "4, 9 and 25 among them"),
     (dict(num_starts=1), "num_starts >= 2"),
-    (dict(depths=(2,)), "depths of 3 or more"),
-    (dict(num_train=1797), "num_train from 100 to 1700"),
   )
   def test_refuses(self, settings, message):
     with self.assertRaisesRegex(ValueError, message):
-      linear_networks.run(linear_networks.Config(**settings))
+      run.Config(**settings)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,25 @@
 """Nielsen's networks: his update rule in NumPy, and claims on made-up runs."""
 
-import collections
-import dataclasses
 import functools
-import hashlib
-import math
-import pathlib
-import struct
-import tempfile
-from unittest import mock
+import os
 
 import chex
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
-from scipy import stats
 
 import nnfun as nf
+from experiments import images as images_lib
 from experiments.textbook import nielsen_mnist
-from experiments.textbook import nielsen_mnist_data as data_lib
-from experiments.textbook import nielsen_mnist_settings as settings_lib
-from experiments.textbook import nielsen_mnist_statistics as statistics_lib
-from nnfun.data import idx
+from experiments.textbook.nielsen_mnist import claims, networks, readings, run
+from tests.experiments import study_case
 
-_SMALL = nielsen_mnist.Config(num_seeds=3, num_epochs=3, num_epochs_small=40)
+_SMALL = run.Config(num_seeds=3, num_epochs=3, num_epochs_small=40)
+_MNIST = os.environ.get("NNFUN_MNIST_DIR", "")
 
 
-@functools.cache
 def _small():
-  return nielsen_mnist.run(_SMALL)
+  return study_case.results_of(nielsen_mnist.STUDY, _SMALL)
 
 
 def _sigmoid(z):
@@ -59,6 +50,11 @@ def _network2(layers, xs, ys, is_cross_entropy, rate, decay):
   )
 
 
+class CaseTest(study_case.StudyCase):
+  study = nielsen_mnist.STUDY
+  small = _SMALL
+
+
 class TrainingTest(parameterized.TestCase):
   @parameterized.parameters((True, 0.5, 0.3), (False, 3.0, 0.0))
   def test_is_the_books_update(self, is_cross_entropy, rate, decay):
@@ -72,20 +68,10 @@ class TrainingTest(parameterized.TestCase):
         ),
       )
       images = nf.data.Images(xs, labels)
+      shared = networks.Shared(is_cross_entropy, rate, decay, *[images] * 3)
       # All examples in one mini-batch: their order does not matter.
-      fit = jax.jit(
-        functools.partial(nielsen_mnist.fit_one, batch_size=12, num_epochs=3)
-      )
-      fitted = fit(
-        jax.random.key(0),
-        params,
-        is_cross_entropy,
-        rate,
-        decay,
-        images,
-        images,
-        images,
-      )
+      fit = functools.partial(networks.fit, batch_size=12, num_epochs=3)
+      fitted = jax.jit(fit)(jax.random.key(0), params, shared)
       for _ in range(3):
         params = _network2(
           params, xs, np.eye(10)[labels], is_cross_entropy, rate, decay
@@ -99,17 +85,13 @@ class TrainingTest(parameterized.TestCase):
       self.assertAlmostEqual(accuracies[-1], expected, delta=1e-6)
 
   def test_initial_weights(self):
-    data = data_lib.load("")
-    starts = jax.vmap(nielsen_mnist._start(data))(
-      jax.random.split(jax.random.key(0), 3)
-    )
+    starts = networks.starts(jax.random.key(0), 64, 3)
     for name, units, scale in (
       ("quadratic_100", 100, 1.0),
       ("wide", 30, 1.0),
       ("narrow", 30, 8.0),  # sqrt(64).
     ):
-      setting = settings_lib.SETTINGS[name]
-      hidden, output = nielsen_mnist.start_of(setting, starts)
+      hidden, output = networks.start_of(networks.SETTINGS[name], starts)
       chex.assert_shape(hidden["w"], (3, units, 64))
       chex.assert_shape(output["w"], (3, 10, units))
       # 5,760 weights and more: 5 standard errors of a standard deviation.
@@ -121,19 +103,30 @@ class TrainingTest(parameterized.TestCase):
       )
 
 
-class DataTest(absltest.TestCase):
-  def test_digits_are_cut_in_three(self):
-    data = data_lib.load("")
-    sizes = [len(images.labels) for images in data[:3]]
-    self.assertEqual(sizes, [500, 648, 648])
-    parts = collections.Counter(
-      row.tobytes() for images in data[:3] for row in images.pixels
-    )
-    whole = collections.Counter(
-      row.tobytes() for row in nf.data.digits().pixels
-    )
-    self.assertLessEqual(parts, whole)  # Nobody is in two parts.
-    chex.assert_shape(data_lib.small(data).pixels, (100, 64))
+class RunTest(parameterized.TestCase):
+  def test_shapes(self):
+    results = _small()
+    self.assertEqual(set(results.curves), set(readings.NAMES))
+    for name, setting in networks.SETTINGS.items():
+      num_epochs = (40 if setting.is_small else 3) * setting.num_rounds
+      for curves in results.curves[name]:
+        chex.assert_shape(curves, (3, num_epochs + 1))
+        self.assertTrue(np.all((curves >= 0) & (curves <= 1)))
+    self.assertFalse(results.is_published)
+
+  def test_learns(self):
+    for name in ("entropy_100", "decay_100", "small"):
+      curves = _small().curves[name].held_out
+      self.assertLess(curves[:, 0].max(), 0.3)
+      self.assertGreater(curves[:, -1].min(), 0.55)
+
+  def test_same_start_for_the_same_seed(self):
+    curves = _small().curves
+    for other in ("decay_30", "small"):
+      np.testing.assert_array_equal(
+        curves[other].held_out[:, 0], curves["entropy_30"].held_out[:, 0]
+      )
+    self.assertLen(set(curves["entropy_100"].few[:, 1]), 3)
 
   def test_darkness(self):
     train = nf.data.Images(
@@ -145,122 +138,23 @@ class DataTest(absltest.TestCase):
       np.array([[4.9, 0.0], [0.0, 13.2], [9.0, 9.0], [0.1, 0.2]], np.float32),
       np.array([2, 7, 9, 3]),
     )
-    self.assertEqual(data_lib.darkness_accuracy(train, test), 0.75)
-    self.assertEqual(data_lib.rarest_share(train), 0.1)
+    self.assertEqual(run.darkness_accuracy(train, test), 0.75)
+    self.assertEqual(run.rarest_share(train), 0.1)
 
-  def test_mnist_is_missing(self):
-    with self.assertRaisesRegex(
-      ValueError, "data_dir: expected the four files"
-    ):
-      nielsen_mnist.run(dataclasses.replace(_SMALL, data_dir="/nowhere"))
-
-  def test_mnist_is_cut_as_in_the_book(self):
-    folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
-    sums = {}
-    for name, array in {
-      "train-images-idx3-ubyte": np.arange(60_000) % 251,
-      "train-labels-idx1-ubyte": np.arange(60_000) % 10,
-      "t10k-images-idx3-ubyte": np.arange(10_000) % 251,
-      "t10k-labels-idx1-ubyte": np.arange(10_000) % 10,
-    }.items():
-      axes = [len(array), 1, 1] if "images" in name else [len(array)]
-      head = struct.pack(f">BBBB{len(axes)}I", 0, 0, 8, len(axes), *axes)
-      content = head + array.astype(np.uint8).tobytes()
-      (folder / name).write_bytes(content)
-      sums[name] = hashlib.sha256(content).hexdigest()
-    with mock.patch.dict(idx._MNIST_SHA256, sums):
-      data = data_lib.load(str(folder))
-    sizes = [len(images.labels) for images in data[:3]]
-    self.assertEqual(sizes, [50_000, 10_000, 10_000])
-    self.assertEqual(float(data.validation.pixels[0, 0] * 255), 50_000 % 251)
-    self.assertEqual((data.num_small, data.num_epochs), (1000, 30))
-    self.assertEqual((data.num_epochs_small, data.decay), (400, 1e-4))
-
-
-class RunTest(parameterized.TestCase):
-  def test_shapes(self):
-    results = _small()
-    for name, setting in settings_lib.SETTINGS.items():
-      num_epochs = (40 if setting.is_small else 3) * setting.num_rounds
-      for what in ("held_out", "small"):
-        curves = results[f"{what}_{name}"]
-        chex.assert_shape(curves, (3, num_epochs + 1))
-        self.assertTrue(np.all((curves >= 0) & (curves <= 1)))
-    self.assertFalse(results["is_published"])
-
-  def test_learns(self):
-    for name in ("entropy_100", "decay_100", "small"):
-      curves = _small()[f"held_out_{name}"]
-      self.assertLess(curves[:, 0].max(), 0.3)
-      self.assertGreater(curves[:, -1].min(), 0.55)
-
-  def test_same_start_for_the_same_seed(self):
-    results = _small()
-    for other in ("decay_30", "small"):
-      np.testing.assert_array_equal(
-        results[f"held_out_{other}"][:, 0], results["held_out_entropy_30"][:, 0]
-      )
-    self.assertLen(set(results["small_entropy_100"][:, 1]), 3)
-
-  def test_claims_without_the_published_data(self):
-    claims = nielsen_mnist.STUDY.claims(_small())
-    self.assertLen(claims, 4)
-    for claim in claims:
-      self.assertIn("--config.data_dir", claim.note)
-
-  def test_draws(self):
-    for results in (_small(), _published()):
-      self.assertLen(nielsen_mnist.STUDY.plot(results).axes, 3)
+  @absltest.skipUnless(_MNIST, "set NNFUN_MNIST_DIR to its folder")
+  def test_darkness_of_mnist_is_the_books(self):
+    split = images_lib.load(_MNIST)
+    darkness = run.darkness_accuracy(split.train, split.test)
+    self.assertAlmostEqual(darkness, 0.2225, delta=1e-9)
 
   @parameterized.parameters(
-    (dict(num_seeds=2), "num_seeds >= 3, got 2"),
-    (dict(num_epochs=-1), r">= 0, got \(-1, 0\)"),
+    (dict(num_seeds=2), "num_seeds >= 3"),
     (dict(batch_size=501), "from 1 to the 500 examples, got 501"),
+    (dict(data_dir="/nowhere"), "data_dir: expected the four files"),
   )
   def test_refuses(self, settings, message):
     with self.assertRaisesRegex(ValueError, message):
-      nielsen_mnist.run(nielsen_mnist.Config(**settings))
-
-
-class StatisticsTest(parameterized.TestCase):
-  def test_epochs(self):
-    results = {"held_out_small": np.array([[0.9, 0.1, 0.4, 0.3]])}
-    for epoch, expected in (("first", 10), ("peak", 40), ("last", 30)):
-      values = statistics_lib.percent(results, "small", epoch)
-      np.testing.assert_allclose(values, [expected])
-
-  def test_interval_of_one_run_is_students(self):
-    low, high = statistics_lib.prediction_interval(np.array([1.0, 2.0, 3.0]))
-    # t(0.975, 2) = 4.303, standard deviation 1.
-    half = 4.302653 * math.sqrt(4 / 3)
-    np.testing.assert_allclose([low, high], [2 - half, 2 + half], rtol=1e-6)
-
-  @parameterized.parameters(1, 3)
-  def test_interval_holds_the_best_of_so_many_runs(self, num_runs):
-    rng = np.random.default_rng(0)
-    trials, size = 4000, 10
-    inside = 0
-    for _ in range(trials):
-      low, high = statistics_lib.prediction_interval(
-        rng.normal(size=size), num_runs
-      )
-      inside += low <= rng.normal(size=num_runs).max() <= high
-    # 4 standard errors of 0.95, and 1 % for the approximation with 3 runs.
-    error = 4 * math.sqrt(0.95 * 0.05 / trials) + 0.01 * (num_runs > 1)
-    self.assertAlmostEqual(inside / trials, 0.95, delta=error)
-
-  def test_too_few(self):
-    interval = statistics_lib.prediction_interval(np.ones(2))
-    self.assertTrue(all(map(math.isnan, interval)))
-
-  def test_difference_is_the_paired_test(self):
-    rng = np.random.default_rng(1)
-    a, b = rng.uniform(size=(2, 6, 4))
-    results = {"held_out_narrow": a, "held_out_wide": b}
-    mean, half = statistics_lib.difference(results, "narrow", "wide", "last")
-    test = stats.ttest_rel(100 * a[:, -1], 100 * b[:, -1])
-    interval = test.confidence_interval(0.95)
-    np.testing.assert_allclose([mean - half, mean + half], interval)
+      run.run(run.Config(**settings))
 
 
 def _published():
@@ -279,71 +173,72 @@ def _published():
     "wide": (86.5, 96.37),
     "narrow": (92.7, 96.5),
   }
-  results = {
-    "darkness": np.array(0.2225),
-    "rarest": np.array(0.0892),
-    "is_published": np.array(True),
-  }
-  rng = np.random.default_rng(0)
+  rng, made = np.random.default_rng(0), {}
   for name, (first, last) in means.items():
-    start = np.full((10, 1), 10.0)
     curves = np.linspace(first, last, 30) + rng.permutation(noise)[:, None]
-    results[f"held_out_{name}"] = np.hstack([start, curves]) / 100
-    results[f"small_{name}"] = np.ones((10, 31))
-  results["held_out_quadratic_100"][:5, 1:] -= 0.1  # Stuck.
-  return results
+    if name == "quadratic_100":  # The first half are stuck.
+      curves[:5] += np.array([-20.0, -12.0, -10.0, -15.0, -11.0])[:, None]
+    start = np.full((10, 1), 10.0)
+    few = np.ones((10, 31))
+    made[name] = run.Curves(np.hstack([start, curves]) / 100, few)
+  numbers = map(np.array, (0.2225, 0.0892, True))
+  return run.Results(made, *numbers)
 
 
-def _failed(results):
-  claims = nielsen_mnist.STUDY.claims(results)
-  return [claim.statement for claim in claims if not claim.holds]
+def _changed(name, change):
+  results = _published()
+  held_out, few = results.curves[name]
+  changed = run.Curves(
+    np.hstack([held_out[:, :1], change(held_out[:, 1:])]), few
+  )
+  return results._replace(curves=results.curves | {name: changed})
+
+
+def _not_held(results):
+  return {c.key for c in claims.claims(results) if not c.holds}
 
 
 class ClaimsTest(parameterized.TestCase):
+  def test_without_mnist_the_books_numbers_are_not_run(self):
+    found = claims.claims(_small())
+    not_run = [claim for claim in found if claim.measurement is None]
+    self.assertLen(not_run, len(found) - 3)
+    for claim in not_run:
+      self.assertIn("--config.data_dir", claim.note)
+
   def test_published(self):
-    results = _published()
-    self.assertLen(nielsen_mnist.STUDY.claims(results), 28)
-    failed = _failed(results)
-    # The stuck ones make 100 units the worse on average, as on MNIST.
-    self.assertLen(failed, 1)
-    self.assertIn("With the quadratic cost, too", failed[0])
+    found = claims.claims(_published())
+    self.assertEmpty(_not_held(_published()))
+    self.assertTrue(all(claim.measurement is not None for claim in found))
+    self.assertLen(nielsen_mnist.STUDY.plot(_published()).axes, 3)
 
-  @parameterized.parameters(*settings_lib.SETTINGS)
-  def test_a_shift_of_one_kind_is_noticed(self, name):
-    for shift in (-0.015, 0.012):
-      results = _published()
-      results[f"held_out_{name}"][:, 1:] += shift
-      self.assertGreater(len(_failed(results)), 1)
+  @parameterized.parameters(*readings.PUBLISHED)
+  def test_a_shift_by_a_conclusion_is_noticed(self, name, epoch, *published):
+    shift = 0.01 * abs(published[0] - published[2])
+    for sign in (-1, 1):
+      failed = _not_held(_changed(name, lambda c, d=sign * shift: c + d))
+      self.assertIn(f"{name}-{epoch}".replace("_", "-"), failed)
 
-  @parameterized.parameters(
-    ("small", "small_decay", "Trained on few images"),
-    ("decay_30", "entropy_30", "Trained on all images"),
-    ("entropy_30", "entropy_100", "With the cross-entropy 100 hidden"),
-    ("slow_100", "decay_100", "A fifth of the learning rate"),
-    ("wide", "narrow", "learn faster than"),
-    ("quadratic_100", "entropy_100", "greatly reduce the variation"),
-  )
-  def test_an_exchange_is_noticed(self, first, second, statement):
-    results = _published()
-    names = f"held_out_{first}", f"held_out_{second}"
-    values = [results[name] for name in names]
-    results |= dict(zip(names, reversed(values), strict=True))
-    self.assertTrue(any(statement in s for s in _failed(results)))
+  def test_what_is_wrong_is_noticed(self):
+    for results, key in (
+      (_changed("narrow", lambda c: c + 0.01), "narrow-end"),
+      (_changed("small_decay", lambda c: c - 0.06), "regularization-helps"),
+      (
+        _changed("entropy_100", lambda c: 10 * (c - c.mean(0)) + c.mean(0)),
+        "variation",
+      ),
+      (_published()._replace(darkness=np.array(0.2226)), "darkness"),
+    ):
+      self.assertIn(key, _not_held(results))
+    curves = _published().curves
+    forgot = curves["small"]._replace(few=np.full((10, 31), 0.999))
+    results = _published()._replace(curves=curves | {"small": forgot})
+    self.assertIn("learned-by-heart", _not_held(results))
 
-  @parameterized.parameters(
-    (dict(darkness=np.array(0.2226)), "average darkness"),
-    (dict(small_small=np.full((10, 31), 0.999)), "learned by heart"),
-  )
-  def test_a_wrong_image_is_noticed(self, change, statement):
-    failed = _failed(_published() | change)
-    self.assertTrue(any(statement in s for s in failed))
-
-  def test_nothing_is_claimed_of_networks_that_are_all_stuck(self):
-    results = _published()
-    results["held_out_quadratic_100"][:, 1:] = 0.8
-    failed = _failed(results)
-    self.assertTrue(any("Among the networks" in s for s in failed))
-    self.assertTrue(any("Quadratic cost, 100" in s for s in failed))
+  def test_networks_that_are_all_stuck_are_not_judged(self):
+    results = _changed("quadratic_100", lambda c: 0 * c + 0.8)
+    found = {claim.key: claim for claim in claims.claims(results)}
+    self.assertIsNone(found["quadratic-100-peak"].measurement)
 
 
 if __name__ == "__main__":

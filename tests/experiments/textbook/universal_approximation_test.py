@@ -1,49 +1,50 @@
 """Approximation: closed forms against quadrature, and claims that can fail."""
 
-import functools
 from unittest import mock
 
 import chex
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
-from scipy import integrate, special
+from scipy import integrate
 
-from experiments.textbook import (
-  approximation_relu,
-  approximation_sigmoid,
-  constructions,
-  universal_approximation,
+from experiments.textbook import constructions, universal_approximation
+from experiments.textbook.universal_approximation import (
+  claims,
+  networks,
+  relu,
+  run,
+  sigmoid,
+  theory,
 )
-from experiments.textbook import approximation_theory as theory
+from tests.experiments import study_case
 
-_CONFIG = universal_approximation.Config(
-  weights=(10.0, 1000.0),
+_SMALL = run.Config(
   num_bumps=(10, 50),
   num_cells=(2, 8),
   eps=(0.3,),
   num_pieces=(8, 64),
   widths=(1, 10),
-  num_networks=5,
-  num_ramps=5,
-  num_points=200,
   folds=(1, 4),
   trained_widths=(2, 20),
   learning_rates=(1e-2,),
-  num_examples=64,
-  num_epochs=100,
+  num_epochs=200,
   num_seeds=4,
 )
+_OF_TRAINING = {"more-neurons", "found-as-designed"}
 
 
-@functools.cache
-def _results():
-  return universal_approximation.run(_CONFIG)
+def _small():
+  return study_case.results_of(universal_approximation.STUDY, _SMALL)
 
 
-def _failed(results):
-  claims = universal_approximation.STUDY.claims(results)
-  return [claim.statement for claim in claims if not claim.holds]
+def _not_held(results):
+  return {c.key for c in claims.claims(results) if not c.holds}
+
+
+class CaseTest(study_case.StudyCase):
+  study = universal_approximation.STUDY
+  small = _SMALL
 
 
 class TheoryTest(parameterized.TestCase):
@@ -52,51 +53,34 @@ class TheoryTest(parameterized.TestCase):
     self.enterContext(jax.enable_x64(True))
 
   def test_target_in_two_spellings(self):
-    # At 0 it is 0.25; the other point by a calculator.
-    np.testing.assert_allclose(theory.target(0.0), 0.25, rtol=1e-12)
-    x = 0.7
-    by_hand = 0.2 + 0.4 * x * x + 0.3 * x * np.sin(15 * x)
-    by_hand += 0.05 * np.cos(50 * x)
-    np.testing.assert_allclose(theory.target(x), by_hand, rtol=1e-12)
+    # At 0 it is 0.25; elsewhere as in the exercises.
+    xs = np.array([0.0, 0.7])
+    expected = 0.2 + 0.4 * xs**2 + 0.3 * xs * np.sin(15 * xs)
+    expected += 0.05 * np.cos(50 * xs)
+    self.assertEqual(expected[0], 0.25)
+    np.testing.assert_allclose(theory.target(xs), expected, rtol=1e-12)
+    np.testing.assert_allclose(networks.target(xs), expected, rtol=1e-12)
 
   @parameterized.parameters((0.0, 0.1), (0.3, 0.9))
   def test_mean(self, low, high):
-    with jax.enable_x64(True):
-      integral, _ = integrate.quad(
-        lambda x: float(theory.target(x)), low, high, epsabs=1e-12
-      )
+    integral, _ = integrate.quad(theory.target, low, high, epsabs=1e-12)
     actual = theory.target_mean(low, high)
     np.testing.assert_allclose(actual, integral / (high - low), rtol=1e-10)
 
   def test_slopes(self):
     xs = np.linspace(0, 1, 7)
-    with jax.enable_x64(True):
-      slope = jax.grad(theory.target)
-      first = jax.vmap(slope)(xs)
-      second = jax.vmap(jax.grad(slope))(xs)
-    actual = theory.target_slopes(xs)
-    np.testing.assert_allclose(actual, (first, second), rtol=1e-10)
-    steepest = np.max(np.abs(theory.target_slopes(np.linspace(0, 1, 9999))[0]))
-    self.assertBetween(steepest, 6.0, theory.TARGET_LIPSCHITZ)
+    slope = jax.grad(networks.target)
+    expected = jax.vmap(slope)(xs), jax.vmap(jax.grad(slope))(xs)
+    np.testing.assert_allclose(theory.target_slopes(xs), expected, rtol=1e-10)
 
-  def test_oscillation(self):
-    ys = np.asarray(theory.target(np.linspace(0, 1, 401)))
-    pairs = np.abs(ys[:, None] - ys)
-    near = np.abs(np.subtract.outer(np.arange(401), np.arange(401))) <= 20
-    expected = np.max(pairs[near])
-    np.testing.assert_allclose(
-      theory.target_oscillation(0.05), expected, rtol=5e-3
-    )
-
-  @parameterized.parameters(
-    (theory.weierstrass, theory.weierstrass_modulus), (theory.root, np.sqrt)
-  )
+  @parameterized.parameters(*networks.CERTIFIED.values())
   def test_moduli(self, f, modulus):
     rng = np.random.default_rng(0)
     xs, widths = rng.uniform(0, 1, 300), 10 ** rng.uniform(-6, 0, 300)
-    with jax.enable_x64(True):
-      steps = np.abs(jax.vmap(f)(xs) - jax.vmap(f)(xs + widths))
-    bounds = np.array([modulus(width) for width in widths])
+    # Both points in the interval.
+    others = np.clip(xs + widths, 0, 1)
+    steps = np.abs(jax.vmap(f)(xs) - jax.vmap(f)(others))
+    bounds = np.array([modulus(width) for width in others - xs])
     self.assertLess(np.max(steps / bounds), 1 + 1e-6)
     self.assertGreater(np.max(steps / bounds), 0.2)
 
@@ -107,114 +91,87 @@ class TheoryTest(parameterized.TestCase):
     self.assertEqual(np.sum(theory.is_prime(100)), 25)
     self.assertEqual(np.sum(theory.is_prime(10**4)), 1229)
 
-  def test_widths(self):
-    half = theory.step_width(7.0, 0.2) / 2
-    np.testing.assert_allclose(special.expit(7 * half), 0.8)
-    half = theory.bump_edge_width(7.0, 30.0) / 2
-    inner = special.expit(7 * half) - 0.5
-    np.testing.assert_allclose(special.expit(30 * inner), 0.9)
+
+def _of(part, **changes):
+  """Replaces arrays of one part of the results by functions of them."""
+  old = getattr(_small(), part)
+  new = {name: change(getattr(old, name)) for name, change in changes.items()}
+  return _small()._replace(**{part: old._replace(**new)})
 
 
-class RunTest(parameterized.TestCase):
-  def test_claims_hold_but_that_of_learning(self):
-    failed = _failed(_results())
-    self.assertTrue(all("essentially learns" in s for s in failed), failed)
+class ClaimsTest(parameterized.TestCase):
+  def test_all_hold_but_those_of_training(self):
+    self.assertLessEqual(_not_held(_small()), _OF_TRAINING)
 
   def test_leaves_the_precision_as_it_was(self):
-    _results()
+    _small()
     chex.assert_type(jax.numpy.ones(2), jax.numpy.float32)
 
   def test_the_printed_bias_is_noticed(self):
     printed = lambda num_axes, gain: -(2 * gain - 1) / 2
-    results = dict(_results())
-    with mock.patch.object(constructions, "tower_bias", printed):
+    with mock.patch.object(constructions.towers, "tower_bias", printed):
       with jax.enable_x64(True):
-        results |= approximation_sigmoid._measure_tower(_CONFIG, 3)
-    self.assertRegex(_failed(results)[0], "A tower of m = 3 axes")
+        results = _small()._replace(towers=sigmoid.measure_towers(_SMALL))
+    self.assertContainsSubset({"tower", "plane"}, _not_held(results))
 
   def test_a_false_modulus_is_noticed(self):
-    false = {"target": (theory.target, lambda width: width / 1e3)}
-    functions = approximation_relu.FUNCTIONS | false
+    false = {"f": (networks.target, lambda width: width / 1e3)}
     # The first knots meet the function, so that nothing seems to be missing.
-    with mock.patch.object(approximation_relu, "FUNCTIONS", functions):
+    with mock.patch.object(networks, "CERTIFIED", false):
       with jax.enable_x64(True):
-        found = approximation_relu._measure_certificates(_CONFIG)
-    failed = _failed(dict(_results()) | found)
-    self.assertTrue(any("certificate" in s for s in failed), failed)
+        found = relu.measure_certificates(_SMALL)
+    results = _small()._replace(certificates=found)
+    self.assertIn("within-eps", _not_held(results))
 
   @parameterized.parameters(
-    ("step_levels", lambda a: a + 1e-3, "steps up at s"),
-    ("step_levels", lambda a: 0.4 + 1.01 * (a - 0.4), "as steep as wanted"),
-    ("bump_ys", lambda a: 1 - a, "make a bump"),
-    ("bump_ys", lambda a: a**2, "is 1/2 at s_1"),
-    ("bump_levels", lambda a: 2 * a, "edge of a bump"),
-    ("sum_ys_10", lambda a: a + 1e-6, "10 bumps approximate"),
-    ("sum_ys_50", lambda a: a[::-1], "omega"),
-    ("sum_ys_50", lambda a: a + 0.2, "More intervals"),
-    ("one_layer_ys_50", lambda a: a[::-1], "One hidden layer of sigmoids"),
-    ("tower_ys_4", lambda a: 0.999 * a, "A tower of m = 4"),
-    ("tower_ys_2", lambda a: a[[0, 0, *range(2, len(a))]], "Erratum"),
-    ("tower_ys_3", lambda a: np.roll(a, 1, axis=0), "Any bias"),
-    ("surface", lambda a: a.T, "on .1, 2. x .-2, 0."),
-    ("plane_errors", lambda a: 1.5 * a, "N.m towers"),
-    ("plane_corners", lambda a: a + 0.1, "But not everywhere"),
-    ("forward_error", lambda a: a + 1e-9, "The network computes"),
-    ("sheet_ys", lambda a: 1 - a, "With the printed weights"),
-    ("sheet_ys", lambda a: np.maximum(a, 0.1), "is the ramp"),
-    ("ramp_error", lambda a: a + 1e-9, "Two ReLUs"),
-    ("certificate_errors", lambda a: 9 * a, "there is a network within eps"),
-    ("parabola_errors", lambda a: 1.01 * a, "x.2 is missed by"),
-    ("fixed_errors", lambda a: 2 * a, "This bounds the error"),
-    ("fixed_errors", lambda a: a / 9, "not pessimistic"),
-    ("tail_residuals", lambda a: a + 1e-9, "Beyond x0"),
-    ("left_residuals", lambda a: 0 * a, "not that line everywhere"),
-    ("sign_changes", lambda a: a + 9, "at most N . 1 times"),
-    ("zigzag_changes", lambda a: a - 1, "The bound is reached"),
-    ("prime_errors", lambda a: a + 1, "can detect the primes"),
-    ("prime_changes", lambda a: a + 1, "it changes 48 times"),
-    ("prime_misses", lambda a: a - 1, "detects all primes"),
-    ("sawtooth_peaks", lambda a: a + 1, "peaks"),
-    ("sawtooth_crossings", lambda a: a + 1, "pieces, counted"),
-    ("sawtooth_shallow_bends", lambda a: a - 1, "Depth helps"),
-    ("sawtooth_shallow_error", lambda a: a + 1e-3, "does equal it"),
-    ("square_errors", lambda a: 1.1 * a, "x.2 is approximated"),
-    ("square_shallow_errors", lambda a: 1.1 * a, "For the same error"),
-    ("trained_errors", lambda a: a[::-1], "With more neurons"),
+    ("steps", "levels", lambda a: a + 1e-3, "step"),
+    ("steps", "levels", lambda a: 0.4 + 1.01 * (a - 0.4), "step"),
+    ("steps", "bump", lambda a: 1 - a, "bump"),
+    ("steps", "bump", lambda a: a**2, "bump"),
+    ("sums", "errors", lambda a: a + 1e-6, "bump-sums"),
+    ("sums", "errors", lambda a: 1.2 * a, "better-with-more"),
+    ("sums", "one_layer_errors", lambda a: 9 * a, "one-layer"),
+    ("towers", "errors", lambda a: 2 * a, "tower"),
+    ("towers", "printed_errors", lambda a: 0 * a, "printed-bias"),
+    ("towers", "place_errors", lambda a: np.roll(a, 1, axis=1), "bias"),
+    ("towers", "plane_errors", lambda a: 1.5 * a, "plane"),
+    ("towers", "plane_corners", lambda a: a + 0.1, "corners"),
+    ("sheet", "forward_error", lambda a: a + 1e-9, "forward"),
+    ("sheet", "ys", lambda a: 1 - a, "printed-weights"),
+    ("sheet", "ys", lambda a: np.maximum(a, 0.1), "printed-weights"),
+    ("sheet", "ramp_error", lambda a: a + 1e-9, "ramps"),
+    ("certificates", "errors", lambda a: 9 * a, "within-eps"),
+    ("certificates", "bounds", lambda a: 9 * a, "within-eps"),
+    ("tails", "residuals", lambda a: a + 1e-9, "linear-tail"),
+    ("tails", "sign_changes", lambda a: a + 9, "sign-changes"),
+    ("tails", "prime_misses", lambda a: a - 1, "primes"),
+    ("depth", "peaks", lambda a: a + 1, "sawtooth"),
+    ("depth", "crossings", lambda a: a + 1, "sawtooth"),
+    ("depth", "bends", lambda a: a - 1, "depth-helps"),
+    ("depth", "square_errors", lambda a: 1.01 * a, "square"),
+    ("depth", "square_shallow_errors", lambda a: 1.01 * a, "parabola"),
+    ("training", "errors", lambda a: a[:, ::-1], "more-neurons"),
   )
-  def test_what_is_wrong_is_noticed(self, name, break_it, statement):
-    results = dict(_results())
-    results[name] = break_it(results[name])
-    found = [s for s in _failed(results) if "essentially" not in s]
-    self.assertTrue(found)
-    self.assertRegex("\n".join(found), statement)
+  def test_what_is_wrong_is_noticed(self, part, name, break_it, key):
+    self.assertIn(key, _not_held(_of(part, **{name: break_it})))
 
   def test_training_as_good_as_design_would_be_said_so(self):
-    results = dict(_results())
-    results["trained_errors"] = (
-      0.5
-      * np.ones_like(results["trained_errors"])
-      * results["designed_errors"][:, None, None]
-    )
-    self.assertEmpty(_failed(results))
+    designed = _small().pieces.designed_errors[:, None]
+    seeds = 1 + 0.01 * np.arange(4)[:, None, None]
+    results = _of("training", errors=lambda a: seeds * designed + 0 * a)
+    self.assertEmpty(_not_held(results))
 
-  def test_draws(self):
-    figure = universal_approximation.STUDY.plot(_results())
-    self.assertLen(figure.axes, 6)
 
+class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(
-    (dict(num_bumps=(10,)), "two or more ascending num_bumps >= 2"),
+    (dict(num_bumps=(10,)), "two or more ascending num_bumps"),
     (dict(num_pieces=(8, 4)), "ascending num_pieces"),
-    (dict(folds=(0, 1)), "ascending folds >= 1"),
-    (dict(eps=(0.0,)), "positive eps"),
     (dict(num_seeds=1), "num_seeds >= 2"),
-    (dict(num_ramps=0), "num_ramps >= 1"),
-    (dict(weight=100.0), "weight >= 4000"),
-    (dict(tower_gain=1.0), "gains >= 10"),
+    (dict(num_bumps=(10, 501)), "from 2 to 500"),
   )
   def test_refuses(self, settings, message):
-    config = universal_approximation.Config(**settings)
     with self.assertRaisesRegex(ValueError, message):
-      universal_approximation.run(config)
+      run.Config(**settings)
 
 
 if __name__ == "__main__":

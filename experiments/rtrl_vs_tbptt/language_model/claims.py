@@ -1,0 +1,142 @@
+"""Claims of the study of language models.
+
+The sheet asks a question; the answers are ours.
+"""
+
+from experiments import measure, study
+from experiments.claims import Claim, conjecture, theory
+from experiments.rtrl_vs_tbptt.language_model import readings
+from experiments.rtrl_vs_tbptt.language_model.readings import ENGLISH
+
+_FLOOR = theory("S4-5.1", "question 5.1; entropy of the text", "S4")
+_PRACTICE = conjecture(
+  "S4-5.1", "question 5.1: can it learn longer dependencies in practice?", "S4"
+)
+# What a reader would call the same: 3 % of what English takes. Bits.
+_SAME = 0.1
+
+
+def claims(results: study.Results) -> list[Claim]:
+  """Compares with entropies, and methods with each other."""
+  parts = (_ngram, _state, _exact, _english)
+  return [claim for part in parts for claim in part(results)]
+
+
+def _ngram(results):
+  """By n and optimiser, on the brackets with the nearest partner."""
+  yield _FLOOR.between(
+    "ngram-floor",
+    "A trained n-gram model ends at the entropy of a character given the n "
+    "before it, and never below.",
+    # A tenth of what cannot be known as long as the partner is out of sight.
+    (0.0, (results.short_floors[0] - results.entropies[0]) / 10),
+    {
+      f"n = {n}": measure.mean(results.ngram[:, 1, i] - results.floors[0, i])
+      for i, n in enumerate(results.windows)
+    },
+    quantity="held-out bits per character above the entropy",
+    tolerance=0.005,  # Entropy of 30,000 characters that happen to be tested.
+    note=_on_brackets(results, 0),
+  )
+
+
+def _state(results):
+  spare = {
+    f"n = {n}": measure.mean(results.floors[0, i] - results.segments[:, 1, i])
+    for i, n in enumerate(results.windows)
+    if n < results.gaps[0]
+  }
+  if spare:
+    yield _FLOOR.at_least(
+      "truncated-is-no-ngram",
+      "An RNN trained with TBPTT(n) needs fewer bits than any model of n "
+      "characters: its state carries what no gradient reaches.",
+      0.0,
+      spare,
+      quantity="least bits of n characters minus those of TBPTT(n)",
+      strict=True,
+      note=_on_brackets(results, 0),
+    )
+  n = results.windows[0]
+  if n < results.gaps[0] < results.gaps[-1]:
+    last = len(results.gaps) - 1
+    near, far = (readings.share(results, i)[:, 0] for i in (0, last))
+    yield _PRACTICE.at_least(
+      "memory-fades",
+      "What the state keeps by chance fades: of what one window cannot tell, "
+      "TBPTT(n) finds a smaller share where brackets match over longer gaps.",
+      0.0,
+      measure.difference(near, far),
+      quantity="share at the shorter gap minus that at the longer",
+      strict=True,
+      note=f"n = {n}; {near.mean():.2f} of it over {results.gaps[0]} "
+      f"characters, {far.mean():.2f} over {results.gaps[-1]}.",
+    )
+
+
+def _exact(results):
+  limit = (results.short_floors[0] + results.entropies[0]) / 2
+  yield _FLOOR.at_most(
+    "exact-learns",
+    "With the exact online gradient (RTRL) an RNN learns to match brackets.",
+    limit,
+    measure.mean(results.rtrl[:, 1]),
+    quantity="held-out bits per character",
+    note=f"The bound is half-way from the entropy, {results.entropies[0]:.3f}, "
+    "to the least of a model whose partner is out of sight. "
+    + _on_brackets(results, 0),
+  )
+  lacks = {
+    f"n = {n}": measure.difference(
+      results.segments[:, -1, i], results.rtrl[:, -1]
+    )
+    for i, n in enumerate(results.windows)
+    if 4 * n <= results.gaps[-1]
+  }
+  if lacks:
+    yield _PRACTICE.at_least(
+      "truncation-costs",
+      "On brackets that match over a long gap TBPTT(n), with n up to a quarter "
+      "of it, needs more bits than RTRL.",
+      0.0,
+      lacks,
+      quantity="bits per character of TBPTT(n) minus those of RTRL",
+      strict=True,
+      note=_on_brackets(results, -1),
+    )
+
+
+def _english(results):
+  n = results.windows[0]
+  yield _PRACTICE.at_least(
+    "english-ngram",
+    "On English an RNN trained with TBPTT(n) needs fewer bits than an n-gram "
+    "model with as many hidden units, for the least n.",
+    0.0,
+    measure.difference(
+      results.ngram[:, ENGLISH, 0], results.segments[:, ENGLISH, 0]
+    ),
+    quantity="bits per character of the n-gram model minus those of the RNN",
+    strict=True,
+    note=f"n = {n}. The n-gram model has plain SGD, as on the sheet, the RNN "
+    "Adam; with Adam the n-gram model gains less than 0.03 bits.",
+  )
+  exact = measure.difference(
+    results.rolling[:, ENGLISH, -1], results.rtrl[:, ENGLISH]
+  )
+  low, high = exact.limits(0.99)
+  yield _PRACTICE.equivalent(
+    "english-exact",
+    "On English the exact gradient gains or loses less than 0.1 bits against "
+    "the longest rolling window.",
+    0.0,
+    exact,
+    quantity="bits per character of BPTT(1, n) minus those of RTRL",
+    margin=_SAME,
+    note=f"n = {results.windows[-1]}; between {low:.3f} and {high:.3f} at "
+    "99 %. Positive is in favour of RTRL.",
+  )
+
+
+def _on_brackets(results, index):
+  return f"Brackets that match over {results.gaps[index]} characters."
