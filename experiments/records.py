@@ -18,6 +18,7 @@ import os
 import pathlib
 import sys
 import typing
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -167,7 +168,8 @@ def _flatten(path, tree):
     yield path, tree
     return
   for name, branch in named.items():
-    yield from _flatten(f"{path}/{name}" if path else str(name), branch)
+    name = urllib.parse.quote(str(name), safe=" ,()=")  # A "/" is not a path's.
+    yield from _flatten(f"{path}/{name}" if path else name, branch)
 
 
 def _unflatten(kind, flat):
@@ -181,7 +183,10 @@ def _unflatten(kind, flat):
     return kind(**{n: _unflatten(hints[n], _below(flat, n)) for n in hints})
   if typing.get_origin(kind) in (dict, Mapping):
     names = dict.fromkeys(path.split("/")[0] for path in flat)
-    return {name: _unflatten(kinds[1], _below(flat, name)) for name in names}
+    return {
+      urllib.parse.unquote(name): _unflatten(kinds[1], _below(flat, name))
+      for name in names
+    }
   return flat[""]
 
 

@@ -222,7 +222,11 @@ class RecordsTest(parameterized.TestCase):
       number: np.ndarray
 
     part = Part(np.arange(3), np.array(["a", "b"]))
-    by_name = {"a-b": part, "c": Part(np.zeros((2, 0)), None)}
+    by_name = {
+      "a-b": part,
+      "slope 1/4, ünbiased %": part,
+      "c": Part(np.zeros((2, 0)), None),
+    }
     whole = Whole(part, by_name, None, np.array(2.5))
     with mock.patch.dict(globals(), Part=Part):  # For its type hints.
       records.save_arrays(self.runs_dir, whole)

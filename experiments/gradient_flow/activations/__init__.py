@@ -19,7 +19,7 @@ The exercises ask it of an activation steeper than the sigmoid, and of one with
 
   python -m experiments.gradient_flow.activations
 
-takes 25 seconds (--full: some 5 minutes). Numbers to expect: balanced gains
+takes about a minute (--full: longer). Numbers to expect: balanced gains
 2.8 / slope, 1.2 (tanh), 1.43 (ReLU); born dead 0.88, 0.58, 0.13, 0.001.
 
 Departures: He et al. train convolutional networks on ImageNet, here it is 30

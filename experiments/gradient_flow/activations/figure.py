@@ -55,9 +55,9 @@ def _plot_layers(axes, results):
     title="Gradients at gain $\\sigma_w$ = 1 (lines: theory)",
     xlabel="layer l",
     ylabel="log$_{10}$ |dC/db$^l$| / |dC/db$^L$|",
-    ylim=(-36, 24),
+    ylim=(-34, 48),
   )
-  axes.legend(ncols=2, fontsize=7.5, loc="lower right")
+  axes.legend(ncols=2, fontsize=7.5, loc="upper right")
 
 
 def _plot_gains(axes, results):
@@ -71,10 +71,10 @@ def _plot_gains(axes, results):
   axes.set(
     title="Growth per layer (lines: theory)",
     xlabel="gain $\\sigma_w$ of the weights",
-    ylabel="log$_{10}$ of the factor: vanishes < 0 < explodes",
+    ylabel="log$_{10}$ of the growth (< 0: vanishes)",
     xscale="log",
     xlim=(0.012, 80),
-    ylim=(-1.3, 1.1),
+    ylim=(-2.1, 1.1),
   )
   axes.legend(ncols=2, fontsize=7.5, loc="lower right")
 
@@ -107,10 +107,9 @@ def _plot_deep(axes, results):
       color=style.PALETTE[i],
       label=f"{name}'s start",
     )
-  style.reference(axes, "knowing nothing, ln 10", y=readings.LN_10)
-  style.reference(axes, "a tenth of it", y=readings.LN_10 / 10)
+  style.reference(axes, "a tenth of ln 10", y=readings.LN_10 / 10)
   axes.set(
-    title="ReLU networks of 30 layers",
+    title="30 layers of ReLU (knowing nothing: ln 10 = 2.3)",
     xlabel="epochs of SGD on digits",
     ylabel="training loss (nats)",
     ylim=(0, 3.5),

@@ -96,8 +96,8 @@ def _born_dead(results):
   silent, num_hidden = ~results.alive[..., -1, 0], results.alive.shape[2]
   yield _SILENT.zero(
     "silent-at-an-input",
-    "A ReLU network is silent at a given input with the probability "
-    "1 - (1 - 2^-N)^(L - 1), which bounds that of being born dead.",
+    "A ReLU network is silent at a given input as often as the bound for being "
+    "born dead says.",
     {
       f"width {width}": measure.mean(
         silent[:, i] - readings.dead_for_one_input(int(width), num_hidden)
@@ -173,7 +173,8 @@ def _better(results):
       quantity="log10 of the training loss, mean over epochs, "
       f"{better} less {worse}",
       note="Networks of three hidden layers on digits, each at the rate that "
-      f"is best on other images: {listed}.",
+      f"is best on other images: {listed}. ReLU starts as He has it, the "
+      "others as Glorot.",
     )
 
 

@@ -70,19 +70,25 @@ def by_activation(
   num_seeds: int,
   num_epochs: int,
 ) -> dict[str, Curves]:
-  """Trains the same networks with each activation and rate  [S, R, E + 1]."""
+  """Trains networks with each activation and rate  [S, R, E + 1].
+
+  Each has the start made for it: ReLU that of He, the others Glorot's.
+  """
   kinds = [networks.KINDS[name] for name in _NAMES]
 
-  def one(index, params, key):
+  def one(index, both, key):
+    is_relu = jnp.where(index == _NAMES.index("ReLU"), 1, 0)
+    params = jax.tree.map(lambda leaf: leaf[is_relu], both)
     activation = networks.switched(index, kinds, "fn")
     return jax.vmap(
       lambda rate: _fit(params, rate, key, activation, data, 20, num_epochs)
     )(jnp.array(rates))
 
   shapes = _shapes(data, num_layers=4, width=32)
-  params = starts.network("Glorot", rng, num_seeds, shapes)
+  drawn = [starts.network(name, rng, num_seeds, shapes) for name in _STARTS]
+  both = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *drawn)
   over_seeds = jax.vmap(one, (None, 0, 0))
-  found = networks.over(len(kinds), over_seeds, params, _keys(rng, num_seeds))
+  found = networks.over(len(kinds), over_seeds, both, _keys(rng, num_seeds))
   return {n: Curves(*(x[i] for x in found)) for i, n in enumerate(_NAMES)}
 
 

@@ -17,7 +17,7 @@ finds that early layers are slower. What a student should take from this:
 
   python -m experiments.gradient_flow.layers
 
-takes 12 seconds on 8 x 8 digits. The published numbers are those of MNIST:
+takes 20 seconds on 8 x 8 digits. The published numbers are those of MNIST:
 --full --config.data_dir=FOLDER, a folder with its four files, takes 20 minutes.
 Numbers to expect there at the start, two hidden layers: medians 0.059 and 0.29;
 published 0.066 and 0.31.

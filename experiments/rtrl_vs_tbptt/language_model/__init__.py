@@ -13,7 +13,7 @@ model of n < L characters needs is known in closed form.
   python -m experiments.rtrl_vs_tbptt.language_model --config.num_units=48
   python -m experiments.rtrl_vs_tbptt.language_model --config.text_path=A.txt
 
-takes 40 seconds; --full 20 minutes. Expect, in bits per character, parameters
+takes a minute; --full 20 minutes. Expect, in bits per character, parameters
 fixed after training:
 
                                 n = 1   n = 4   RTRL   entropy

@@ -165,6 +165,5 @@ def _momentum(grid, names):
     differences[0],
     margin=0.1,  # Momentum is about ten updates late.
     quantity=quantity,
-    note=f"Differences by rate: {shown}; the larger the steps, the less it "
-    "holds.",
+    note=f"By rate: {shown}. Larger steps part the two.",
   )
