@@ -50,6 +50,7 @@ _RC = {
   "lines.linewidth": 1.8,
   "lines.markersize": 5,
   "mathtext.fontset": "dejavusans",
+  "path.simplify_threshold": 0.4,  # Points on one line are left out.
   "svg.fonttype": "path",
   "svg.hashsalt": "nnfun",  # Same figure, same bytes.
   "xtick.labelsize": 9,

@@ -4,6 +4,7 @@ import re
 
 import markupsafe
 
+_ROOT = "figure_1"  # What matplotlib calls all that is in a figure.
 # Colours of paper and ink follow the page; those of curves stay.
 _COLORS = {
   "#ffffff": "var(--paper)",
@@ -32,11 +33,9 @@ def inline(svg: str, prefix: str, label: str) -> str:
   svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
   # A style element would apply to the whole page; the rule is put on the root.
   svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-  svg = re.sub(r'\bid="', f'id="{prefix}', svg)
-  svg = re.sub(r'href="#', f'href="#{prefix}', svg)
-  svg = re.sub(r"url\(#", f"url(#{prefix}", svg)
+  svg = _short_ids(svg, prefix)
   svg = re.sub("|".join(_COLORS), lambda match: _COLORS[match[0]], svg)
-  svg = re.sub(r'\bd="[^"]*"', _coarse, svg)
+  svg = re.sub(r'\b[dxy]="[^"]*"|translate\([^)]*\)', _coarse, svg)
   svg = re.sub(r"\s*\n\s*", "\n", svg)
   root, rest = svg.split(">", 1)
   root = re.sub(r'\s(width|height)="[^"]*"', "", root)
@@ -50,14 +49,36 @@ def inline(svg: str, prefix: str, label: str) -> str:
 def thumbnail(svg: str, prefix: str) -> str:
   """Returns a small copy of a figure which `inline` has put into the page."""
   box = re.search(r'viewBox="([^"]*)"', svg)[1]
-  use = f'<use href="#{prefix}figure_1"/>'
+  use = f'<use href="#{prefix}{_ROOT}"/>'
   return f'<svg viewBox="{box}" aria-hidden="true">{use}</svg>'
 
 
+def _short_ids(svg, prefix):
+  """Gives short names to what is referred to, and none to the rest."""
+  used = dict.fromkeys(re.findall(r'(?:href="|url\()#([^")]+)', svg))
+  names = {name: f"{prefix}{i:x}" for i, name in enumerate(used)}
+  names[_ROOT] = prefix + _ROOT
+  svg = re.sub(
+    r'\sid="([^"]*)"',
+    lambda match: f' id="{names[match[1]]}"' if match[1] in names else "",
+    svg,
+  )
+  svg = re.sub(
+    r'(?:xlink:)?href="#([^"]*)"',
+    lambda match: f'href="#{names[match[1]]}"',
+    svg,
+  )
+  return re.sub(
+    r"url\(#([^)]*)\)", lambda match: f"url(#{names[match[1]]})", svg
+  )
+
+
 def _coarse(path):
-  """A hundredth of a point is not seen; glyphs are drawn in larger units."""
-  return re.sub(r"\d+\.\d{3,}", _rounded, path[0])
+  """A tenth of a point is not seen, and half of it in a small mark."""
+  numbers = re.sub(r"\d+\.\d{2,}", _rounded, path[0])
+  return re.sub(r"\s+", " ", numbers)
 
 
 def _rounded(match):
-  return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
+  value = float(match[0])
+  return f"{value:.{1 if value >= 10 else 2}f}".rstrip("0").rstrip(".")

@@ -3,7 +3,6 @@
 All is meant to be called under float64.
 """
 
-import functools
 import itertools
 from typing import NamedTuple
 
@@ -60,7 +59,7 @@ def measure() -> Layer:
     _margins(_layer(readings.TABLE), _ORDERS[0]),
     np.array(_GAINS),
     np.array([_output_error(gain) for gain in _GAINS]),
-    np.asarray(nine) @ 2 ** np.arange(4),
+    nine @ 2 ** np.arange(4),
     {name: Misprint(*map(np.array, m)) for name, m in _misprints().items()},
   )
 
@@ -99,9 +98,9 @@ def _layer(weights):
   return ({"w": jnp.asarray(weights, float), "b": jnp.zeros(len(weights))},)
 
 
-@functools.partial(sweeps.quick_jit, static_argnums=2)
 def _outputs(params, xs, activation):
-  return jax.vmap(lambda x: nf.mlp.apply(params, x, (activation,)))(xs)
+  one = lambda x: nf.mlp.apply(params, x, (activation,))  # noqa: E731
+  return sweeps.sweep(one, xs, quick=True)
 
 
 def _corners(order):
@@ -116,7 +115,7 @@ def _corners(order):
 def _at_corners(params, order, activation):
   """Returns the outputs for each digit, [10, 2^10, 4]."""
   outputs = _outputs(params, _corners(order).reshape(-1, 10), activation)
-  return np.reshape(outputs, (10, -1, 4))
+  return outputs.reshape(10, -1, 4)
 
 
 def _margins(params, order):

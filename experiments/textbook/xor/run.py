@@ -88,12 +88,12 @@ def run(config: Config) -> Results:
     )
     for kind in progress.track(training.KINDS, "xor")
   }
+  checks = config.seed, config.num_update_checks
   with jax.enable_x64(True):
-    errors = formulas.update_errors(config.seed, config.num_update_checks)
     return Results(
       _tables(),
-      np.asarray(errors[""]),
-      formulas.misprints(config.seed, errors),
+      np.asarray(formulas.update_error(*checks)),
+      formulas.misprints(*checks),
       _reached(config),
       starts,
       np.linspace(0, config.num_epochs, config.num_records + 1),

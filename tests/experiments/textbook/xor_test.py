@@ -121,8 +121,8 @@ class CaseTest(study_case.StudyCase):
     right = formulas._updates
     wrong = lambda *args: right(*args[:3], misprint)
     with mock.patch.object(formulas, "_updates", wrong), jax.enable_x64(True):
-      errors = formulas.update_errors(0, 3)
-      error, misprints = np.array(errors[""]), formulas.misprints(0, errors)
+      error = np.asarray(formulas.update_error(0, 3))
+      misprints = formulas.misprints(0, 3)
     results = self.results()._replace(update_error=error, misprints=misprints)
     self.assertIs(self.verdict("updates", results), False)
     self.assertIs(self.verdict("misprints", results), False)
