@@ -37,8 +37,8 @@ class Config(settings.Config):
   num_deep_epochs: settings.Count = 32  # Passes through the digits.
   deep_rate: settings.Positive = 0.002  # Of SGD with momentum 0.9.
   # Of SGD, for networks of four layers with three activations.
-  rates: tuple[settings.Positive, ...] = (0.1, 0.3, 1.0)
-  num_shallow_seeds: settings.Count = 8  # Networks for each rate.
+  rates: tuple[settings.Positive, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)
+  num_shallow_seeds: settings.Count = 6  # Networks for each rate.
   num_shallow_epochs: settings.Count = 10  # Passes through the digits.
   seed: settings.Seed = 0  # Of everything.
 
