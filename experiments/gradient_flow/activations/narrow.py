@@ -67,7 +67,7 @@ def learn(
     carry = params, optimizer.init(params)
     (trained, _), _ = lax.scan(step, carry, length=num_steps)
     silent = jnp.all(outputs(params) == 0)
-    return Learned(cost(trained), silent, optax.global_norm(weights))
+    return Learned(cost(trained), silent, optax.tree.norm(weights))
 
   over_nets = jax.vmap(fit, (None, 0))
   found = networks.over(len(kinds), over_nets, _draw(rng, num_nets, 3))

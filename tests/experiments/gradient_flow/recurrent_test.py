@@ -278,7 +278,7 @@ class ClaimsTest(parameterized.TestCase):
 
   @parameterized.parameters((0.0, True), (-0.6, False))
   def test_lstms_are_compared_with_plain_tanh(self, decades, holds):
-    lags, apart = np.arange(12), 0.01 * np.array([[0.0], [1.0], [3.0], [2.0]])
+    lags, apart = np.arange(12), 0.001 * np.array([[0.0], [1.0], [3.0], [2.0]])
     nets = dict(_small().networks)
     for name, slopes in (
       ("tanh", -0.3 + apart),
