@@ -52,7 +52,7 @@ class Gradients(NamedTuple):
   stray_factors: np.ndarray  # The least and the largest a_k  [2]
 
 
-def printed_cost(a, y):
+def printed_cost(a: jax.Array, y: jax.Array) -> jax.Array:
   """The problem set's (22): 1 - a stands where 1 - y should."""
   return -(nf.numerics.xlogy(y, a) + nf.numerics.xlog1py(1 - a, -a))
 

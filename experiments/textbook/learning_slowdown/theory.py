@@ -24,7 +24,7 @@ _INTEGRALS = {
 }
 
 
-def time(cost, start, end, learning_rate):
+def time(cost: str, start: float, end: float, learning_rate: float) -> float:
   """Epochs in which the output falls from start to end, in (0, 1)."""
   f = _INTEGRALS[cost]
   return (f(start) - f(end)) / (2 * learning_rate)

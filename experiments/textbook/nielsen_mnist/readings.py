@@ -90,7 +90,7 @@ def unstuck(results: study.Results, name: str) -> np.ndarray:
   return percent(results, name, "peak") > most
 
 
-def log_ratio_of_spreads(peaks):
+def log_ratio_of_spreads(peaks: np.ndarray) -> float:
   """log10 of how much more the first column varies among seeds [S, 2]."""
   # Of 10,000 images or fewer: no spread is known better than to 0.01.
   spread = np.maximum(np.std(peaks, axis=0, ddof=1), 0.01)
