@@ -24,7 +24,7 @@ from rich import table as rich_table
 
 from experiments import errors, fields, progress, runs
 from experiments import study as study_lib
-from experiments.report import render
+from experiments.report import render, text
 
 
 class Options(NamedTuple):
@@ -183,9 +183,9 @@ def print_claims(study: study_lib.Study, folder: pathlib.Path) -> None:
     table.add_row(
       claim["id"],
       markup.escape(claim["statement"]),
-      study_lib.format_expected(claim),
-      study_lib.format_measured(claim),
-      _VERDICTS[study_lib.verdict(claim)],
+      text.format_expected(claim),
+      text.format_measured(claim),
+      _VERDICTS[text.verdict(claim)],
     )
   console = rich_console.Console()
   console.print(table)

@@ -6,13 +6,17 @@ class Config(settings.Config):
   rates: tuple[settings.Positive, ...] = (0.1, 0.3)  # Of SGD.
   seed: settings.Seed = 0  # Of the initial weights.
 
-Rules between fields follow in `__post_init__`, with `require`.
+What fields have to be to each other, the method `rules` yields.
 """
 
 import dataclasses
 import math
+import re
 import typing
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+_T = TypeVar("_T")
 
 
 class Range(NamedTuple):
@@ -43,13 +47,32 @@ class Range(NamedTuple):
     return "a finite number" + (f" {' and '.join(ends)}" if ends else "")
 
 
+class Order(NamedTuple):
+  """Values of which each is larger than the one before."""
+
+  def __contains__(self, values: Sequence[float]) -> bool:
+    """Whether values may be set."""
+    return all(a < b for a, b in zip(values[:-1], values[1:], strict=True))
+
+  def __str__(self) -> str:
+    """Says it as a reader would."""
+    return "ascending"
+
+
+def at_least(low: int) -> Any:
+  """Returns the type of a whole number with a lower bound."""
+  return Annotated[int, Range(low=low)]
+
+
 Count = Annotated[int, Range(low=1)]
+Several = Annotated[int, Range(low=2)]  # Seeds or draws: fewer have no error.
 Whole = Annotated[int, Range(low=0)]  # A count that may be none.
 Seed = Annotated[int, Range(low=0, high=2**32 - 1)]
 Finite = Annotated[float, Range()]
 Positive = Annotated[float, Range(above=0.0)]
 NonNegative = Annotated[float, Range(low=0.0)]
 Fraction = Annotated[float, Range(low=0.0, high=1.0)]
+Ascending = Annotated[tuple[_T, ...], Order()]  # Of another: Ascending[Count].
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +80,28 @@ class Config:
   """Base of every study's Config: refuses what a field's type excludes."""
 
   def __post_init__(self) -> None:
-    """Checks every field; a subclass with rules of its own calls it first.
+    """Checks every field, then the rules.
 
     Raises:
-      ValueError: naming the field, what it may be and what it is.
+      ValueError: naming the fields, what they may be and what they are.
     """
     hints = typing.get_type_hints(type(self), include_extras=True)
-    for field in dataclasses.fields(self):
-      _check(field.name, getattr(self, field.name), hints[field.name])
+    fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+    for name, value in fields.items():
+      _check(name, value, hints[name])
+    for is_right, expected in self.rules():
+      words = re.findall(r"\w+", expected)
+      named = {name: fields[name] for name in fields if name in words}
+      require(is_right, expected, **named)
+
+  def rules(self) -> Iterable[tuple[bool, str]]:
+    """Yields what fields have to be to each other.
+
+    Returns:
+      Pairs: whether they are so, and in words what they should be, with the
+      names of the fields concerned: "num_a <= num_b".
+    """
+    return ()
 
 
 def require(condition: bool, expected: str, **actual: Any) -> None:
@@ -89,7 +126,9 @@ def _check(name, value, kind):
     for element in value:
       _check(name, element, typing.get_args(kind)[0])
   elif typing.get_origin(kind) is Annotated:
-    _, *rules = typing.get_args(kind)
+    inner, *rules = typing.get_args(kind)
+    if typing.get_origin(inner) is tuple:
+      _check(name, value, inner)
     for rule in rules:
       require(value in rule, f"{name} to be {rule}", **{name: value})
   elif kind is float:

@@ -224,7 +224,7 @@ def _groups(studies):
 def _totals(found, num_crashed):
   by_kind = {kind: dict.fromkeys(VERDICTS, 0) for kind in KINDS}
   for claim in found:
-    by_kind[claim["kind"]][study_lib.verdict(claim)] += 1
+    by_kind[claim["kind"]][text.verdict(claim)] += 1
   return Totals(by_kind, claims.family_chance(found), num_crashed)
 
 
@@ -278,10 +278,10 @@ def _template() -> jinja2.Template:
     lstrip_blocks=True,
   )
   environment.filters |= {
-    "number": study_lib.format_number,
-    "expected": study_lib.format_expected,
-    "measured": study_lib.format_measured,
-    "verdict": study_lib.verdict,
+    "number": text.format_number,
+    "expected": text.format_expected,
+    "measured": text.format_measured,
+    "verdict": text.verdict,
     "duration": text.format_duration,
     "code": text.code,
   }

@@ -1,8 +1,10 @@
-"""Text for the page: durations, docstrings and code."""
+"""Text for a reader: numbers, verdicts, durations, docstrings and code."""
 
 import inspect
+import math
 import re
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import markupsafe
@@ -48,3 +50,51 @@ def code(text: str) -> markupsafe.Markup:
   return markupsafe.Markup(
     re.sub(r"``?([^`]+)``?", r"<code>\1</code>", escaped)
   )
+
+
+def format_number(value: float | str | None) -> str:
+  """Returns a number with four significant digits, as a reader writes it."""
+  value = float("nan" if value is None else value)
+  if not math.isfinite(value):
+    return {math.inf: "∞", -math.inf: "−∞"}.get(value, "NaN")
+  text = f"{value:.4g}"
+  if value == round(value) and abs(value) < 1e7:
+    text = f"{value:.0f}"
+  mantissa, _, exponent = text.replace("-", "−").partition("e")
+  if not exponent:
+    return mantissa
+  exponent = exponent.replace("+", "").replace("−0", "−").lstrip("0")
+  return f"{mantissa}e{exponent}"
+
+
+def format_expected(record: Mapping[str, Any]) -> str:
+  """Returns the expectation of a claim's JSON record for a reader."""
+  expected = record["expected"]
+  if not isinstance(expected, list):
+    return format_number(expected)
+  low, high = expected
+  if record.get("strict") and low is None and high is not None:
+    return f"< {format_number(high)}"
+  if low is None:
+    return "any number" if high is None else f"≤ {format_number(high)}"
+  if record.get("strict") and high is None:
+    return f"> {format_number(low)}"
+  if high is None:
+    return f"≥ {format_number(low)}"
+  return f"{format_number(low)} … {format_number(high)}"
+
+
+def format_measured(record: Mapping[str, Any]) -> str:
+  """Returns what a claim's JSON record has measured, with its error."""
+  if record["measured"] is None:
+    return "–"
+  text = format_number(record["measured"])
+  error = record.get("error")
+  return f"{text} ± {float(error):.2g}" if error else text
+
+
+def verdict(record: Mapping[str, Any]) -> str:
+  """Returns the verdict on a claim's JSON record in words."""
+  if record["holds"] is None:
+    return "not run here" if record["measured"] is None else "undecided"
+  return "holds" if record["holds"] else "fails"

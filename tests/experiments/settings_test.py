@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 from absl.testing import absltest, parameterized
 
@@ -20,17 +21,16 @@ class Config(settings.Config):
   rates: tuple[settings.Positive, ...] = (0.1, 0.2)
   shapes: tuple[tuple[settings.Count, ...], ...] = ((1, 2), (3,))
   name: str = ""
+  several: settings.Several = 2
+  many: settings.at_least(20) = 20
+  sizes: settings.Ascending[settings.Count] = (1, 2)
   seed: settings.Seed = 0
 
-  def __post_init__(self) -> None:
-    """Refuses more wholes than counts."""
-    super().__post_init__()
-    settings.require(
-      self.whole <= self.count,
-      "whole <= count",
-      whole=self.whole,
-      count=self.count,
-    )
+  def rules(self) -> Iterator[tuple[bool, str]]:
+    """Asks for as many counts as wholes."""
+    yield self.whole <= self.count, "whole <= count"
+    # Never reached while the first is broken.
+    yield self.count // (self.count - self.whole + 1) < 9, "count < 9 wholes"
 
 
 class SettingsTest(parameterized.TestCase):
@@ -58,7 +58,13 @@ class SettingsTest(parameterized.TestCase):
     (dict(shapes=((1,), (0,))), "shapes to be a finite number >= 1"),
     (dict(seed=-1), "seed to be a finite number >= 0 and <= 4"),
     (dict(seed=2**32), "seed to be"),
-    (dict(whole=2), "expected whole <= count, got whole=2, count=1"),
+    (dict(several=1), "several to be a finite number >= 2, got several=1"),
+    (dict(many=19), "many to be a finite number >= 20, got many=19"),
+    (dict(sizes=(0, 2)), "sizes to be a finite number >= 1, got sizes=0"),
+    (dict(sizes=(2, 2)), r"sizes to be ascending, got sizes=\(2, 2\)"),
+    (dict(sizes=(3, 1)), r"sizes to be ascending, got sizes=\(3, 1\)"),
+    (dict(whole=2), "expected whole <= count, got count=1, whole=2$"),
+    (dict(whole=9, count=9), "expected count < 9 wholes, got count=9$"),
   )
   def test_refuses(self, fields, message):
     with self.assertRaisesRegex(ValueError, message):

@@ -30,9 +30,10 @@ without pooling, by default with 1/8 of the filters.
 from experiments import study
 from experiments.gradient_flow.activations import claims, figure, run
 
-STUDY = study.Study(
-  name="gradient_flow/activations",
-  question="Does another activation cure the vanishing gradient?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="No: the gradient is unstable, and each activation has one gain of "
   "the weights that balances it.",
   caption="Gradients by layer, and their growth per layer by the gain of the "
@@ -40,11 +41,6 @@ STUDY = study.Study(
   "training; deep ReLU networks in training from two starts; ReLU networks "
   "that are dead from the start; how many LeakyReLU networks learn |x|. Bands: "
   "10th to 90th percentile of networks.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_layers=100,
     width=200,

@@ -28,20 +28,16 @@ equation. The exercises train nothing here; that part is after Saxe et al.
 from experiments import study
 from experiments.gradient_flow.deep_linear import claims, figure, run
 
-STUDY = study.Study(
-  name="gradient_flow/deep_linear",
-  question="What does depth alone do to a gradient, without any nonlinearity?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="One factor |w| a layer makes it vanish or explode exponentially, "
   "unless the start is balanced: then depth costs a finite delay.",
   caption="Left: the gradient of the first weight against depth for five sizes "
   "of all weights (dots: measured, lines: the formula), beyond what float32 "
   "holds. Right: the weakest mode of trained deep linear nets against time, by "
   "number of matrices (dots), and Saxe's equation (lines).",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_nets=1000,
     num_matrices=(1, 2, 3, 4, 8, 16, 32, 64),

@@ -28,10 +28,10 @@ extrapolated. The relative variance is that of each network's own values.
 from experiments import study
 from experiments.gradient_flow.isometry import claims, figure, run
 
-STUDY = study.Study(
-  name="gradient_flow/isometry",
-  question="How evenly does a deep network stretch its inputs, and how much by "
-  "luck?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="The spread of squared singular values grows with depth, less with "
   "orthogonal weights; the luck of the draw goes by the sum of 1 / width.",
   caption="Top: the spread of the squared singular values against depth for "
@@ -40,11 +40,6 @@ STUDY = study.Study(
   "with their theoretical densities. Bottom: the variance of the log squared "
   "norm of signals and gradients of ReLU networks, and the second moment of "
   "the norm itself, against the sum of 1 / width.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     width=1000,
     depth=16,

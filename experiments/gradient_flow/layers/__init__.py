@@ -30,20 +30,16 @@ times as many images.
 from experiments import study
 from experiments.gradient_flow.layers import claims, figure, run
 
-STUDY = study.Study(
-  name="gradient_flow/layers",
-  question="How much slower do the early layers of a digit network learn?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Five times slower for each layer, until the network has learned; "
   "then the gap is gone.",
   caption="How fast the hidden layers of random networks learn, with Nielsen's "
   "draws as stars; the first layer's speed over the last one's in training; "
   "accuracy by number of hidden layers (bands: 10th to 90th percentile of "
   "networks); and for how many activations large weights keep a gradient.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_seeds=4000,
     num_images=1000,

@@ -34,10 +34,10 @@ trains.
 from experiments import study
 from experiments.gradient_flow.mean_field import claims, figure, run
 
-STUDY = study.Study(
-  name="gradient_flow/mean_field",
-  question="How deep does a signal get in a random network, and who can be "
-  "trained?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="As deep as a few times xi_c, which diverges on the line between "
   "order and chaos; deeper networks have forgotten their input and fail.",
   caption="Top: one random layer maps variance and correlation (points) as the "
@@ -45,11 +45,6 @@ STUDY = study.Study(
   "difference, and the phases, with the networks' gradients as triangles. "
   "Bottom: how differences of correlations decay through the layers, and which "
   "networks learn the digits.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     width=1000,
     num_layers=60,

@@ -40,9 +40,10 @@ orthogonal stands for the unitary network.
 from experiments import study
 from experiments.gradient_flow.recurrent import claims, figure, run
 
-STUDY = study.Study(
-  name="gradient_flow/recurrent",
-  question="How far back does a gradient reach, and does it decide learning?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="As far as its largest singular value, or the gate of its memory, "
   "allows; what does not arrive is not learned, what arrives is not always.",
   caption="What is left of a gradient k steps back, for networks at the start "
@@ -50,11 +51,6 @@ STUDY = study.Study(
   "curves of copying over a pause (solid) and without one (dashed); the factor "
   "per step of LSTMs by forget bias; gradients of simple networks beside their "
   "bound; and temporal order with and without the regulariser.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_units=40,
     num_seeds=5,

@@ -33,9 +33,10 @@ takes 25 s (--full, at twice the size: a minute).
 from experiments import study
 from experiments.rtrl_vs_tbptt.cost import claims, figure, run
 
-STUDY = study.Study(
-  name="rtrl_vs_tbptt/cost",
-  question="What does the exact online gradient cost, in time and in memory?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="n P numbers to keep and, put off or in blocks, O(n^3) operations a "
   "step, where BPTT has O(n^2) and keeps all states of the past.",
   caption="Floating-point operations of a step and numbers kept between two "
@@ -43,11 +44,6 @@ STUDY = study.Study(
   "every n / 2, the power of n at large n beside each line; bytes that the "
   "program of a stream needs against its length T; and the time of a step, "
   "which is not judged.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(num_units=256),
   exclusive=True,
 )

@@ -35,20 +35,16 @@ a window of 3 steps 0.61, a frozen recurrence 0.49.
 from experiments import study
 from experiments.rtrl_vs_tbptt.delayed_addition import claims, figure, run
 
-STUDY = study.Study(
-  name="rtrl_vs_tbptt/delayed_addition",
-  question="Which truncation window learns which dependency?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Every window beyond the first delay learns both dependencies; one "
   "just short of it unlearns what the state had remembered by itself.",
   caption="For each pair of delays: the training loss, with the floors of what "
   "can be known; the held-out loss against the window, from a recurrence that "
   "stays random to the exact gradient; and how much of either dependency the "
   "predictions hold.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     delays=(4, 6, 6, 10),
     num_steps=100_000,

@@ -39,19 +39,15 @@ to 0.45 for the immediate gradient; staleness of slope 1.
 from experiments import study
 from experiments.rtrl_vs_tbptt.exactness import claims, figure, run
 
-STUDY = study.Study(
-  name="rtrl_vs_tbptt/exactness",
-  question="Which estimators give the exact gradient of a recurrent network?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="RTRL does, textbook, lazy or diagonal, at every step; truncated BPTT "
   "only when nothing is cut off.",
   caption="Relative error of the gradient of a sequence against the steps of a "
   "segment or of a rolling window; and how far RTRL, with an update at every "
   "step, is from the gradient at the present parameters and from the "
   "derivative that it is, against the learning rate.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(exact_lengths=(1, 2, 4, 8, 16, 32), exhaustive=True),
 )

@@ -30,19 +30,15 @@ takes 12 seconds (--full: 45 seconds). Numbers to expect: thresholds 41, 110 and
 from experiments import study
 from experiments.rtrl_vs_tbptt.influence_balancing import claims, figure, run
 
-STUDY = study.Study(
-  name="rtrl_vs_tbptt/influence_balancing",
-  question="How much of the past must a gradient see to point the right way?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="In a chain of 23 units 41 steps for every loss, or segments of 110: "
   "what is cut off decides the sign, and RTRL cuts off nothing.",
   caption="The influence of theta on the first unit that a truncated gradient "
   "credits, against the truncation, with the first one of the right sign; and "
   "theta during training, by RTRL and by truncations on both sides of it.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_starts=8,
     max_truncation=400,

@@ -40,20 +40,16 @@ grows.
 from experiments import study
 from experiments.rtrl_vs_tbptt.language_model import claims, figure, run
 
-STUDY = study.Study(
-  name="rtrl_vs_tbptt/language_model",
-  question="Does truncating a gradient to n steps make an RNN an n-gram model?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="No: its state carries what no gradient reaches; but what it keeps by "
   "chance fades with the distance, and only the exact gradient learns to keep.",
   caption="Held-out bits per character against n, for English and for brackets "
   "that match over two distances: n-gram models, recurrent networks with a "
   "truncated and with the exact gradient, and the least that any model of n "
   "characters needs.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_units=64,
     num_symbols=48,

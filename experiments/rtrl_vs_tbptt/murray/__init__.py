@@ -37,19 +37,15 @@ this study also trains with the notebook's own direction ("shifted").
 from experiments import study
 from experiments.rtrl_vs_tbptt.murray import claims, figure, run
 
-STUDY = study.Study(
-  name="rtrl_vs_tbptt/murray",
-  question="Can RTRL do what was left out for being slow?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Yes: lazy RTRL walks along the learning curve of BPTT, trial by "
   "trial, until rounding parts them.",
   caption="Loss by trial for BPTT and RTRL from the same weights; how far the "
   "two part, beside BPTT from weights changed in the last bit; the final "
   "losses of all networks with the two published ones; and what a network "
   "draws.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(num_seeds=20, rtrl_num_trials=10_000, rtrl_num_seeds=20),
 )

@@ -33,19 +33,15 @@ cannot be.
 from experiments import study
 from experiments.softmax_temperature.calibration import claims, figure, run
 
-STUDY = study.Study(
-  name="softmax_temperature/calibration",
-  question="Are the outputs of a softmax layer probabilities?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Not by themselves: a network trained for long is too sure, until one "
   "temperature, fitted on held-out examples, makes its confidence honest.",
   caption="How often networks are right, by their confidence, before and after "
   "a temperature was fitted; the calibration errors of all networks beside "
   "those that chance gives perfect probabilities; entropy and cross-entropy "
   "by epoch; and how the best temperature rises while the error stays.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(num_epochs=200, num_seeds=32),
 )

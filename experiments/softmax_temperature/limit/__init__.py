@@ -30,10 +30,10 @@ drawn from N(0, 1), and all but the number formats is measured in float64.
 from experiments import study
 from experiments.softmax_temperature.limit import claims, figure, run
 
-STUDY = study.Study(
-  name="softmax_temperature/limit",
-  question="What does softmax(c z) become as c grows, and what becomes of its "
-  "gradient?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="The uniform distribution over the maxima, exponentially fast; its "
   "Jacobian vanishes with the error unless maxima tie, and the gradient of the "
   "cross-entropy grows like c where the label is not the only maximum.",
@@ -41,11 +41,6 @@ STUDY = study.Study(
   "sparsemax, which is exact from a finite c on; how much of a gradient two "
   "classes pass on, most in between; and which of two logits one rounding "
   "error apart is told to be larger, by number format.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_vectors=300,
     num_inverse_temperatures=81,

@@ -34,20 +34,16 @@ larger, not published.
 from experiments import study
 from experiments.textbook.backpropagation import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/backpropagation",
-  question="Is backpropagation the gradient, and what is a gradient good for?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Yes, to the last digits, at the cost of two plain passes and a bit; "
   "all optimisers live on it and reach much the same accuracy.",
   caption="Operations of the gradient in forward and reverse order; training "
   "and test loss of three batch sizes; test accuracy of seven optimisers and "
   "three losses over learning rates; and the same, seed by seed, at the rate "
   "chosen on validation images, beside softmax regression.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_networks=32,
     num_directions=100_000,

@@ -38,20 +38,16 @@ most significant", where it is second least, and write w_k0 > 0.99 for x_k.
 from experiments import study
 from experiments.textbook.digit_codes import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/digit_codes",
-  question="Is a digit better taught as one of ten or as four bits?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="As one of ten: a layer that needs no training makes bits of it, and "
   "bits trained directly lose some points of accuracy.",
   caption="The least margin of each bit behind the designed layer, over all "
   "inputs that the exercise admits; errors on test images by the size of the "
   "hidden layer, mean and range of the seeds; the points of accuracy that four "
   "outputs lose against ten and the designed layer, mean and 99 % limits.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     hidden_sizes=(4, 8, 16, 32, 64),
     learning_rates=(0.3, 1.0, 3.0, 10.0),

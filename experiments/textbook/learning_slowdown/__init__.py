@@ -26,20 +26,15 @@ between (26) and (25) has a factor a_k too many for dC / dz. Its (34) is right.
 from experiments import study
 from experiments.textbook.learning_slowdown import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/learning_slowdown",
-  question="Why does a neuron that is badly wrong learn slowly, and when does "
-  "it not?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Under the quadratic cost the slope of the saturated sigmoid holds it "
   "back; under the cross-entropy that factor cancels.",
   caption="The cross-entropy over the output, with its minima and the binary "
   "entropy that is left there; the cost as the problem set prints it; the "
   "gradient of one neuron under both costs; and how that neuron learns from "
   "two starts, with the closed form for small steps.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(num_targets=99, num_outputs=10_000, num_paths=50),
 )

@@ -33,9 +33,10 @@ the question of `gradient_flow/deep_linear`.
 from experiments import study
 from experiments.textbook.linear_networks import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/linear_networks",
-  question="What do hidden layers without a nonlinearity add?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Nothing that can be represented, but a loss that is not convex and "
   "learning in steps, one mode after another.",
   caption="Left: the strengths of a hierarchy's modes while a network of three "
@@ -43,11 +44,6 @@ STUDY = study.Study(
   "the least loss on digits through so many linear hidden units, and the error "
   "on new digits. Right: the loss between two copies of one network, with the "
   "signs of both layers changed, and between two softmax regressions.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_starts=100,
     num_epochs=4000,

@@ -40,10 +40,10 @@ taken before the last sigmoid, which changes no order; float32.
 from experiments import study
 from experiments.textbook.nielsen_mnist import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/nielsen_mnist",
-  question="Do the accuracies in Nielsen's book come out again, and how much "
-  "was luck?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Yes, within the half point that one run can tell; only with the "
   "quadratic cost and 100 hidden units was it luck.",
   caption="Left: how many images every seed of every kind of network gets "
@@ -51,10 +51,5 @@ STUDY = study.Study(
   "accuracy by epoch from wide and from narrow initial weights. Right: trained "
   "on few images, with and without regularization. Bands: the 10th to the 90th "
   "percentile of the seeds.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(num_seeds=20),
 )

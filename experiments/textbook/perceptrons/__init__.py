@@ -29,10 +29,10 @@ expect: no output changed; 14 and 104; accuracy 0.70 of the best line and above
 from experiments import study
 from experiments.textbook.perceptrons import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/perceptrons",
-  question="What can neurons with a threshold do, and what do smooth ones"
-  " change?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="One neuron draws a straight line; a layer bends it, and smooth "
   "neurons have a slope that learning can follow.",
   caption="A disc (black points) and a ring (white) told apart by four hidden "
@@ -40,11 +40,6 @@ STUDY = study.Study(
   "line their boundary, and each thin color the level curves of one hidden "
   "neuron; XOR by a network of three neurons, in the same colors; how fast "
   "sigmoid networks (one thin line each) tend to their perceptrons.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     sizes=(10, 12, 8, 6, 3),
     num_networks=500,

@@ -35,9 +35,10 @@ and h" for between h and 2h.
 from experiments import study
 from experiments.textbook.universal_approximation import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/universal_approximation",
-  question="How well can a network approximate a function, and at what cost?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="As well as wanted with one hidden layer, at a cost that its slope "
   "and curvature set and that depth can save; training finds less.",
   caption="One sigmoid neuron steps up, the steeper the larger its weight w; "
@@ -45,11 +46,6 @@ STUDY = study.Study(
   "by sums of bumps, and the largest error with so many bumps or ReLUs, "
   "designed and trained. A tower over a rectangle. How many ReLUs a certified "
   "error takes, and what depth saves.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_bumps=(10, 20, 50, 100, 200, 500),
     num_cells=(4, 8, 16, 32),

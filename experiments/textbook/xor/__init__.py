@@ -30,20 +30,16 @@ N(0, 1 / fan-in) and biases 0.
 from experiments import study
 from experiments.textbook.xor import claims, figure, run
 
-STUDY = study.Study(
-  name="textbook/xor",
-  question="What does a network of five neurons need in order to learn XOR?",
+STUDY = study.define(
+  __name__,
+  (run, claims, figure),
+  question=__doc__,
   answer="Luck: of random starts a sixth gets there with ReLUs, since a unit "
   "that is 0 on all four patterns never learns; leaky ReLUs help.",
   caption="The output of the printed trained network and the lines where its "
   "hidden units switch on; the share of random starts that do XOR by epoch, at "
   "two learning rates; after training, the shares that do it and that have a "
   "dead unit, with the bounds 9/16 and 7/16 for ReLU networks.",
-  Config=run.Config,
-  Results=run.Results,
-  run=run.run,
-  claims=claims.claims,
-  plot=figure.plot,
   full=run.Config(
     num_seeds=10_000,
     num_epochs=50_000,
