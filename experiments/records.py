@@ -144,19 +144,19 @@ def save_arrays(folder: pathlib.Path, results: Any) -> None:
   write(folder / "arrays.npz", buffer.getvalue())
 
 
-def load_arrays(folder: pathlib.Path, kind: Any = None) -> Any:
+def load_arrays(folder: pathlib.Path, kind: Any) -> Any:
   """Reads the results.
 
   Args:
     folder: The run folder.
-    kind: The NamedTuple that was saved; None for a mapping of arrays.
+    kind: The NamedTuple that was saved.
 
   Returns:
     What was saved.
   """
   with np.load(folder / "arrays.npz") as arrays:
     flat = dict(arrays)
-  return flat if kind is None else _unflatten(kind, flat)
+  return _unflatten(kind, flat)
 
 
 def _flatten(path, tree):

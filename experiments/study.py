@@ -69,6 +69,7 @@ class Study(NamedTuple):
   name: str  # The package's path in experiments/: "rtrl_vs_tbptt/exactness".
   question: str  # One sentence.
   answer: str  # One sentence, for a reader who stops there.
+  equation: str  # What it is about, in LaTeX.
   caption: str  # What is seen in the figure, panel by panel.
   Config: Callable[..., Any]  # Frozen dataclass; its defaults are quick.
   Results: Any  # The NamedTuple that `run` returns.
@@ -85,6 +86,7 @@ def define(
   *,
   question: str,
   answer: str,
+  equation: str = "",
   caption: str,
   full: Any,
   exclusive: bool = False,
@@ -97,6 +99,7 @@ def define(
       `figure`, with a function plot.
     question: the package's docstring, of which this is the first paragraph.
     answer: one sentence, for a reader who stops there.
+    equation: what it is about, in LaTeX.
     caption: what is seen in the figure, panel by panel.
     full: the Config with the published sizes.
     exclusive: whether it measures time, so that nothing else may run beside it.
@@ -106,6 +109,7 @@ def define(
     name=package.partition(".")[2].replace(".", "/"),
     question=inspect.cleandoc(question).partition("\n\n")[0],
     answer=answer,
+    equation=equation,
     caption=caption,
     Config=run.Config,
     Results=run.Results,

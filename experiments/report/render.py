@@ -164,6 +164,7 @@ def _load(index, section):
     "question": study.question if study else "It cannot be imported.",
     "answer": study.answer if study else "",
     "caption": study.caption if study else "",
+    "equation": study.equation if study else "",
     "blocks": text.blocks(section.docstring),
     "command": section.command,
     "error": section.error,
@@ -284,5 +285,6 @@ def _template() -> jinja2.Template:
     "verdict": text.verdict,
     "duration": text.format_duration,
     "code": text.code,
+    "formula": text.formula,
   }
   return environment.get_template("page.html.jinja")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import markupsafe
+from latex2mathml import converter
 
 
 def format_duration(seconds: float) -> str:
@@ -42,6 +43,11 @@ def blocks(docstring: str) -> list[tuple[str, Any]]:
     if items:
       result.append(("list", [item.strip("\n") for item in items]))
   return result
+
+
+def formula(latex: str) -> markupsafe.Markup:
+  """Sets LaTeX as MathML, a line of its own."""
+  return markupsafe.Markup(converter.convert(latex, display="block"))
 
 
 def code(text: str) -> markupsafe.Markup:

@@ -1,10 +1,8 @@
 """Closed forms and mean-field limits of random networks and of training."""
 
 from nnfun.theory import deep_linear as deep_linear
-from nnfun.theory import dying_relu as dying_relu
 from nnfun.theory import finite_width as finite_width
 from nnfun.theory import mean_field as mean_field
 from nnfun.theory import phases as phases
 from nnfun.theory import quadrature as quadrature
-from nnfun.theory import recurrent as recurrent
 from nnfun.theory import spectra as spectra

@@ -92,6 +92,7 @@ STUDY = study.Study(
   name="dummy/sum",
   question="How far does a short sum get?",
   answer="Six.",
+  equation=r"\sum_{n < N} n",
   caption="The terms by their number.",
   Config=Config,
   Results=Results,

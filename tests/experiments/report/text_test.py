@@ -1,8 +1,19 @@
 """Numbers and expectations as a reader writes them."""
 
+from xml.etree import ElementTree
+
 from absl.testing import absltest, parameterized
 
 from experiments.report import text
+
+
+class FormulaTest(absltest.TestCase):
+  def test_is_mathml(self):
+    latex = r"\frac{\partial C}{\partial w} < 1"
+    math = ElementTree.fromstring(text.formula(latex))
+    self.assertEqual("".join(math.itertext()), "∂C∂w<1")
+    names = {element.tag.partition("}")[2] for element in math.iter()}
+    self.assertContainsSubset({"math", "mfrac"}, names)
 
 
 class FormatTest(parameterized.TestCase):
