@@ -119,7 +119,7 @@ def source_files(*paths: pathlib.Path) -> set[pathlib.Path]:
 
 
 def _imported(path):
-  for name in _names(path):
+  for name in _names(path.read_bytes()):
     file = _file_of(name)
     if file is not None:
       yield file
@@ -128,30 +128,27 @@ def _imported(path):
 
 
 @functools.cache
-def _parsed(text):
-  return ast.parse(text)
-
-
-def _names(path):
-  """Dotted names of what a file imports, and of what it uses of a package."""
-  tree = _parsed(path.read_bytes())
-  packages = {}
-  for node in ast.walk(tree):
+def _names(code):
+  """Dotted names of what code imports, and of what it uses of a package."""
+  nodes = list(ast.walk(ast.parse(code)))
+  packages, names = {}, []
+  for node in nodes:
     if isinstance(node, ast.Import):
       for alias in node.names:
         if alias.name in _PACKAGES:
           packages[alias.asname or alias.name] = alias.name
         else:
-          yield alias.name
+          names.append(alias.name)
     elif isinstance(node, ast.ImportFrom) and node.module:
-      yield from (f"{node.module}.{alias.name}" for alias in node.names)
-  attributes = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute)]
+      names += [f"{node.module}.{alias.name}" for alias in node.names]
+  attributes = [n for n in nodes if isinstance(n, ast.Attribute)]
   inner = {id(node.value) for node in attributes}  # The a.b of a.b.c.
   for node in attributes:
     if id(node) not in inner:
       chain = _chain(node)
       if chain and chain[0] in packages:
-        yield ".".join([packages[chain[0]], *chain[1:]])
+        names.append(".".join([packages[chain[0]], *chain[1:]]))
+  return tuple(dict.fromkeys(names))
 
 
 def _chain(node):
@@ -177,7 +174,7 @@ def _file_of(name):
     if not package.is_file():
       return None
     rest = parts[num_parts:]
-    exported = _exports(package).get(rest[0]) if rest else None
+    exported = _exports(package.read_bytes()).get(rest[0]) if rest else None
     if exported and not name.startswith(exported):
       return _file_of(exported)
     if not rest or not _is_module(stem / rest[0]):
@@ -190,10 +187,12 @@ def _is_module(stem):
   return stem.with_suffix(".py").is_file() or (stem / "__init__.py").is_file()
 
 
-def _exports(package):
+@functools.cache
+def _exports(code):
+  """What a package's own code takes from other modules, by its name here."""
   return {
     alias.asname or alias.name: f"{node.module}.{alias.name}"
-    for node in ast.walk(_parsed(package.read_bytes()))
+    for node in ast.walk(ast.parse(code))
     if isinstance(node, ast.ImportFrom) and node.module
     for alias in node.names
   }

@@ -1,7 +1,7 @@
-"""Slow and obvious versions of what the library does: Python loops over time.
+"""Slow and obvious versions of what the library does.
 
 Nothing here uses the estimators or the influences. Derivatives are those of
-JAX on single steps or on whole unrolled sequences.
+JAX, on single steps or through a whole sequence.
 """
 
 import contextlib
@@ -116,26 +116,33 @@ def make_loss(cell):
 
 
 def make_params(cell, seed=0, dtype=None):
-  """Random parameters {"cell", "readout"}, none of them zero."""
-  key_cell, key_noise, key_readout = jax.random.split(jax.random.key(seed), 3)
-  theta, unravel = flatten_util.ravel_pytree(cell.init(key_cell))
-  theta = unravel(theta + 0.1 * jax.random.normal(key_noise, theta.shape))
-  num_states = flatten_util.ravel_pytree(cell.initial_state())[0].size
-  w = jax.random.normal(key_readout, (NUM_OUTPUTS, num_states))
-  readout = {"w": w, "b": jnp.full(NUM_OUTPUTS, 0.1)}
-  params = {"cell": theta, "readout": readout}
-  dtype = dtype or jnp.result_type(float)
-  return jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+  """Random parameters {"cell", "readout"}, none of them zero.
+
+  By NumPy, which has nothing to compile.
+  """
+  rng = np.random.default_rng(seed)
+  theta = jax.eval_shape(cell.init, jax.random.key(0))
+  num_states = sum(s.size for s in jax.tree.leaves(cell.initial_state()))
+  dtype = np.dtype(dtype or jnp.result_type(float))
+
+  def draw(leaf):
+    fan_in = leaf.shape[-1] if leaf.ndim else 1
+    return np.asarray(rng.normal(size=leaf.shape) / fan_in**0.5, dtype)
+
+  readout = {
+    "w": rng.normal(size=(NUM_OUTPUTS, num_states)).astype(dtype),
+    "b": np.full(NUM_OUTPUTS, 0.1, dtype),
+  }
+  params = {"cell": jax.tree.map(draw, theta), "readout": readout}
+  return jax.tree.map(jnp.asarray, params)
 
 
 def make_episode(num_steps, seed=1, dtype=None):
   """Random inputs [T, I] and targets [T, O]."""
-  key_x, key_y = jax.random.split(jax.random.key(seed))
+  rng = np.random.default_rng(seed)
   dtype = dtype or jnp.result_type(float)
-  return (
-    jax.random.normal(key_x, (num_steps, NUM_INPUTS), dtype),
-    jax.random.normal(key_y, (num_steps, NUM_OUTPUTS), dtype),
-  )
+  sizes = (num_steps, NUM_INPUTS), (num_steps, NUM_OUTPUTS)
+  return tuple(jnp.asarray(rng.normal(size=size), dtype) for size in sizes)
 
 
 def start(cell, params):
@@ -164,7 +171,12 @@ def whole_gradient(cell, loss_fn, params, xs, ys):
   """The gradient of the summed loss through the whole sequence."""
 
   def total(params):
-    return sum(losses(cell, loss_fn, params, xs, ys)[0])
+    def step(state, now):
+      x_t, y_t = now
+      state = cell.step(params["cell"], state, x_t)
+      return state, loss_fn(params, state, y_t)
+
+    return jnp.sum(jax.lax.scan(step, start(cell, params), (xs, ys))[1])
 
   return jax.jit(jax.value_and_grad(total))(params)
 
@@ -172,15 +184,17 @@ def whole_gradient(cell, loss_fn, params, xs, ys):
 @_exactly()
 def truncated_gradients(cell, loss_fn, params, xs, ys, segment):
   """The gradient of each segment with its first state held constant."""
+
+  @jax.jit
+  @functools.partial(jax.grad, has_aux=True)
+  def gradient(params, state, xs, ys):
+    values, last = losses(cell, loss_fn, params, xs, ys, state)
+    return sum(values), last
+
   state, result = start(cell, params), []
   for first in range(0, len(xs), segment):
     piece = slice(first, first + segment)
-
-    def total(params, state=state, piece=piece):
-      values, last = losses(cell, loss_fn, params, xs[piece], ys[piece], state)
-      return sum(values), last
-
-    grads, state = jax.grad(total, has_aux=True)(params)
+    grads, state = gradient(params, state, xs[piece], ys[piece])
     result.append(grads)
   return result
 
@@ -195,33 +209,41 @@ def online_gradients(cell, loss_fn, sequence, xs, ys, window=None):
 
   or, with a window k, the sum over the last k steps of Phi_t ... Phi_{u+1} I_u.
   """
-  state = start(cell, sequence[0])
-  flat, unravel = flatten_util.ravel_pytree(state)
-  theta, unravel_theta = flatten_util.ravel_pytree(sequence[0]["cell"])
-
-  def step(theta, s, x):
-    s_t = cell.step(unravel_theta(theta), unravel(s), x)
-    return flatten_util.ravel_pytree(s_t)[0]
-
-  jacobians = jax.jit(jax.jacfwd(step, argnums=(0, 1)))
-  immediate, transitions, result = [], [], []
+  derivatives = _derivatives(cell, loss_fn)
+  state, immediate, transitions, result = start(cell, sequence[0]), [], [], []
   for params, x_t, y_t in zip(sequence, xs, ys, strict=True):
-    theta = flatten_util.ravel_pytree(params["cell"])[0]
-    i_t, phi_t = jacobians(theta, flat, x_t)
+    (i_t, phi_t), state, direct, slope = derivatives(params, state, x_t, y_t)
     immediate.append(np.asarray(i_t))
     transitions.append(np.asarray(phi_t))
-    flat = step(theta, flat, x_t)
     oldest = 0 if window is None else max(0, len(immediate) - window)
     influence = np.zeros_like(immediate[0])
     for u in range(oldest, len(immediate)):
       influence = transitions[u] @ influence + immediate[u]
-    direct, slope = jax.grad(
-      lambda params, s, y_t=y_t: loss_fn(params, unravel(s), y_t), (0, 1)
-    )(params, flat)
-    through = unravel_theta(jnp.asarray(np.asarray(slope) @ influence))
-    cell_grads = jax.tree.map(jnp.add, direct["cell"], through)
-    result.append({**direct, "cell": cell_grads})
+    theta, unravel = flatten_util.ravel_pytree(direct["cell"])
+    through = np.asarray(slope) @ influence
+    result.append({**direct, "cell": unravel(theta + through)})
   return result
+
+
+@functools.cache
+def _derivatives(cell, loss_fn):
+  """All derivatives of one step, compiled once for a cell and a loss."""
+
+  @jax.jit
+  def derivatives(params, state_tm1, x_t, y_t):
+    theta, unravel_theta = flatten_util.ravel_pytree(params["cell"])
+    flat, unravel = flatten_util.ravel_pytree(state_tm1)
+
+    def step(theta, flat):
+      state_t = cell.step(unravel_theta(theta), unravel(flat), x_t)
+      return flatten_util.ravel_pytree(state_t)[0]
+
+    state_t = cell.step(params["cell"], state_tm1, x_t)
+    direct, slope = jax.grad(loss_fn, (0, 1))(params, state_t, y_t)
+    slope = flatten_util.ravel_pytree(slope)[0]
+    return jax.jacfwd(step, (0, 1))(theta, flat), state_t, direct, slope
+
+  return derivatives
 
 
 def assert_same_gradient(actual, expected):
@@ -231,7 +253,8 @@ def assert_same_gradient(actual, expected):
   for (path, e), a in zip(paths, jax.tree.leaves(actual), strict=True):
     assert a.shape == e.shape, (path, a.shape, e.shape)
     assert a.dtype == e.dtype, (path, a.dtype, e.dtype)
-    scale = float(jnp.max(jnp.abs(e)))
+    a, e = np.asarray(a), np.asarray(e)
+    scale = np.max(np.abs(e))
     assert np.isfinite(scale) and scale > 0, f"{path}: nothing to compare"
-    error = float(jnp.max(jnp.abs(a - e))) / scale
+    error = np.max(np.abs(a - e)) / scale
     assert error < TOLERANCE[e.dtype], f"{path}: relative error {error}"

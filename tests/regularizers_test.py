@@ -121,8 +121,10 @@ class NormPreservationTest(parameterized.TestCase):
   def test_the_whole_derivative_is_another(self):
     """The control: were states and errors not held, the slope would differ."""
     with oracles.float64():
-      cell, loss_fn, params, xs, ys, passed = _setting("vanilla")
-      theta = params["cell"]
+      cell, loss_fn, params, xs, ys, _ = _setting("vanilla")
+      theta = 2 * params["cell"]  # Where tanh bends.
+      params = {**params, "cell": theta}
+      passed = _backpropagate(cell, loss_fn)(params, xs, ys)
       penalty = jax.jit(functools.partial(_penalty, cell))
       slope = jax.jit(jax.grad(functools.partial(_penalty, cell)))(
         theta, passed, xs

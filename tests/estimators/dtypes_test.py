@@ -108,6 +108,23 @@ ESTIMATORS = {
 }
 
 
+@functools.cache
+def _wide_gradient(problem, dtype):
+  """A problem in a narrow dtype, and its gradient in float64."""
+  cell, theta, xs = _problem(problem)
+  rng = np.random.default_rng(1)
+  params = {"cell": theta, "readout": jnp.asarray(rng.normal(size=(2, 4)))}
+  narrow = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+  wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), narrow)
+  ys = jnp.asarray(rng.normal(size=(_NUM_STEPS, 2)))
+  steps = [jax.tree.map(lambda x, t=t: x[t], xs) for t in range(_NUM_STEPS)]
+
+  def total(params):
+    return sum(oracles.losses(cell, _loss, params, steps, ys, jnp.zeros(4))[0])
+
+  return cell, narrow, xs, ys, jax.jit(jax.grad(total))(wide)
+
+
 class InputsTest(parameterized.TestCase):
   @parameterized.product(
     problem=("clock", "affine", "gated affine", "tokens", "integer tokens"),
@@ -116,24 +133,7 @@ class InputsTest(parameterized.TestCase):
   )
   def test_inputs_keep_their_dtype(self, problem, dtype, estimator):
     with oracles.float64():
-      cell, theta, xs = _problem(problem)
-      params = {
-        "cell": theta,
-        "readout": jax.random.normal(jax.random.key(1), (2, 4)),
-      }
-      narrow = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-      wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), narrow)
-      ys = jax.random.normal(jax.random.key(3), (_NUM_STEPS, 2))
-      xs_list = [
-        jax.tree.map(lambda x, t=t: x[t], xs) for t in range(_NUM_STEPS)
-      ]
-
-      def total(params):
-        return sum(
-          oracles.losses(cell, _loss, params, xs_list, ys, jnp.zeros(4))[0]
-        )
-
-      expected = jax.jit(jax.grad(total))(wide)
+      cell, narrow, xs, ys, expected = _wide_gradient(problem, dtype)
       estimate = jax.jit(
         lambda params: nf.training.episode_gradient(
           ESTIMATORS[estimator](cell, _loss),

@@ -118,7 +118,7 @@ def _gradient(cell, loss_fn, params, xs, ys, resets):
 
 class FuzzTest(absltest.TestCase):
   @hypothesis.settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(hypothesis.HealthCheck),

@@ -26,7 +26,7 @@ def _mesh(axis_type):
 
 def _batch():
   episodes = [oracles.make_episode(_NUM_STEPS, seed=i) for i in range(_BATCH)]
-  return jax.tree.map(lambda *leaves: jnp.stack(leaves), *episodes)
+  return jax.tree.map(lambda *leaves: jnp.array(np.stack(leaves)), *episodes)
 
 
 def _mean(tree, axis=0):
@@ -43,6 +43,22 @@ def _same(actual, expected):
     np.testing.assert_allclose(a, e, rtol=1e-9, atol=1e-9)
 
 
+@functools.cache
+def _gradients_fn(name, cell_name):
+  """Maps (params, xs, ys) to the estimate of every example of a batch."""
+  _, _, _, estimator = tables.make(name, cell_name)
+  one = functools.partial(nf.training.episode_gradient, estimator, segment=1)
+  return jax.vmap(one, (None, None, 0, 0))
+
+
+@functools.cache
+def _expected(name, cell_name):
+  """The same on one device."""
+  _, _, params, _ = tables.make(name, cell_name)
+  gradients = jax.jit(_gradients_fn(name, cell_name))
+  return gradients(params, jax.random.key(0), *_batch())
+
+
 class MeshTest(parameterized.TestCase):
   @parameterized.parameters(*_CASES)
   def test_shard_map_with_its_defaults(self, name, cell_name):
@@ -53,13 +69,6 @@ class MeshTest(parameterized.TestCase):
       xs, ys = _batch()
       key = jax.random.key(0)
 
-      def gradients(params, xs, ys):
-        return jax.vmap(
-          lambda x, y: nf.training.episode_gradient(
-            estimator, params, key, x, y, segment=2 if name == "rtrl" else 1
-          )
-        )(xs, ys)
-
       def one_update(params, xs, ys):
         state = estimator.init(params, key)
         return jax.vmap(
@@ -67,7 +76,8 @@ class MeshTest(parameterized.TestCase):
         )(xs, ys)
 
       def everything(params, xs, ys):
-        return gradients(params, xs, ys), one_update(params, xs, ys)
+        gradients = _gradients_fn(name, cell_name)(params, key, xs, ys)
+        return gradients, one_update(params, xs, ys)
 
       sharded = jax.shard_map(
         lambda *args: jax.lax.pmean(_mean(everything(*args)), "data"),
@@ -75,10 +85,9 @@ class MeshTest(parameterized.TestCase):
         in_specs=(P(), P("data"), P("data")),
         out_specs=P(),
       )
-      _same(
-        jax.jit(sharded)(params, xs, ys),
-        jax.jit(lambda *args: _mean(everything(*args)))(params, xs, ys),
-      )
+      actual = jax.jit(sharded)(params, xs, ys)
+      alone = jax.jit(one_update)(params, xs, ys)
+      _same(actual, _mean((_expected(name, cell_name), alone)))
 
   @parameterized.parameters("lazy_rtrl", "short_rolling_bptt")
   def test_training_in_shard_map(self, name):
@@ -159,22 +168,13 @@ class MeshTest(parameterized.TestCase):
   def test_a_batch_on_an_explicit_mesh(self, name, cell_name):
     mesh = _mesh(AxisType.Explicit)
     with oracles.float64():
-      _, _, params, estimator = tables.make(name, cell_name)
-      xs, ys = _batch()
-
-      @jax.jit
-      def gradients(params, xs, ys):
-        return jax.vmap(
-          lambda x, y: nf.training.episode_gradient(
-            estimator, params, jax.random.key(0), x, y, segment=1
-          )
-        )(xs, ys)
-
-      expected = gradients(params, xs, ys)
+      _, _, params, _ = tables.make(name, cell_name)
+      expected = _expected(name, cell_name)
       with jax.set_mesh(mesh):
-        batch = jax.device_put((xs, ys), NamedSharding(mesh, P("data")))
+        batch = jax.device_put(_batch(), NamedSharding(mesh, P("data")))
         params = jax.device_put(params, NamedSharding(mesh, P()))
-        actual = gradients(params, *batch)
+        gradients = jax.jit(_gradients_fn(name, cell_name))
+        actual = gradients(params, jax.random.key(0), *batch)
         self.assertEqual(actual.loss.sharding.spec, P("data"))
       _same(actual, expected)
 

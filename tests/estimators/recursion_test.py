@@ -1,8 +1,10 @@
 """Estimators against their recursions while the parameters change."""
 
+import functools
 import itertools
 
 import jax
+import numpy as np
 from absl.testing import absltest, parameterized
 from jax import numpy as jnp
 
@@ -14,17 +16,10 @@ _NUM_STEPS = 9
 
 def _changing(params, num_steps):
   """A sequence of parameters, each clearly different from the last."""
-  sequence = []
-  for t in range(num_steps):
-    key = jax.random.key(100 + t)
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(key, len(leaves))
-    noise = [
-      0.1 * jax.random.normal(k, leaf.shape)
-      for k, leaf in zip(keys, leaves, strict=True)
-    ]
+  rng, sequence = np.random.default_rng(100), []
+  for _ in range(num_steps):
     params = jax.tree.map(
-      lambda p, n: p + n, params, structure.unflatten(noise)
+      lambda p: p + jnp.asarray(0.1 * rng.normal(size=p.shape), p.dtype), params
     )
     sequence.append(params)
   return sequence
@@ -80,18 +75,52 @@ def _leaky_cell(*, linear=True):
 _PATTERNS = ("aaaaaabaaaaaa", "abcdefffffffg", "aabbbbbbccccc")
 
 
+@functools.cache
+def _problem(cell_name, num_steps):
+  cell = oracles.CELLS[cell_name]()
+  sequence = _changing(oracles.make_params(cell), num_steps)
+  return cell, oracles.make_loss(cell), sequence
+
+
+@functools.cache
+def _expected(cell_name, window, num_steps):
+  cell, loss_fn, sequence = _problem(cell_name, num_steps)
+  xs, ys = oracles.make_episode(num_steps)
+  return oracles.online_gradients(cell, loss_fn, sequence, xs, ys, window)
+
+
+@functools.cache
+def _leaky(linear):
+  cell = _leaky_cell(linear=linear)
+  return cell, oracles.make_loss(cell)
+
+
+@functools.cache
+def _leaky_estimator(linear, name):
+  if name == "rolling":
+    return nf.estimators.rolling_bptt(*_leaky(linear), window=5)
+  flush_every = 4 if name == "lazy" else 11
+  return nf.estimators.rtrl(*_leaky(linear), flush_every=flush_every)
+
+
+@functools.cache
+def _in_blocks(linear):
+  return (
+    nf.estimators.rtrl(*_leaky(linear)),
+    nf.estimators.rtrl(*_leaky(linear), flush_every=3),
+    nf.estimators.rtrl(*_leaky(linear), flush_every=5),
+    nf.estimators.rolling_bptt(*_leaky(linear), window=_NUM_STEPS),
+  )
+
+
 class RecursionTest(parameterized.TestCase):
   def _check(
     self, cell_name, make_estimator, window=None, num_steps=_NUM_STEPS
   ):
     with oracles.float64():
-      cell = oracles.CELLS[cell_name]()
-      loss_fn = oracles.make_loss(cell)
+      cell, loss_fn, sequence = _problem(cell_name, num_steps)
+      expected = _expected(cell_name, window, num_steps)
       xs, ys = oracles.make_episode(num_steps)
-      sequence = _changing(oracles.make_params(cell), num_steps)
-      expected = oracles.online_gradients(
-        cell, loss_fn, sequence, xs, ys, window
-      )
       actual = _follow(make_estimator(cell, loss_fn), sequence, xs, ys)
       for a, e in zip(actual, expected, strict=True):
         oracles.assert_same_gradient(a, e)
@@ -131,19 +160,14 @@ class RecursionTest(parameterized.TestCase):
     """The way back is another one through steps of the same Jacobian."""
     window = 5 if estimator == "rolling" else None
     with oracles.float64():
-      cell = _leaky_cell(linear=linear)
-      loss_fn = oracles.make_loss(cell)
+      cell, loss_fn = _leaky(linear)
       sequence = _moving(oracles.make_params(cell), pattern)
       xs, ys = oracles.make_episode(len(pattern))
       expected = oracles.online_gradients(
         cell, loss_fn, sequence, xs, ys, window
       )
-      if window:
-        estimator = nf.estimators.rolling_bptt(cell, loss_fn, window=window)
-      else:
-        flush_every = 4 if estimator == "lazy" else 11
-        estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=flush_every)
-      actual = _follow(estimator, sequence, xs, ys)
+      made = _leaky_estimator(linear, estimator)
+      actual = _follow(made, sequence, xs, ys)
       for a, e in zip(actual, expected, strict=True):
         oracles.assert_same_gradient(a, e)
 
@@ -328,17 +352,11 @@ class RecursionTest(parameterized.TestCase):
   def test_segments_of_different_lengths(self, lengths, linear):
     """Blocks, single steps and puttings off may follow one another."""
     with oracles.float64():
-      cell = _leaky_cell(linear=linear)
-      loss_fn = oracles.make_loss(cell)
+      cell, loss_fn = _leaky(linear)
       params = oracles.make_params(cell)
       xs, ys = oracles.make_episode(_NUM_STEPS)
       _, expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
-      for estimator in (
-        nf.estimators.rtrl(cell, loss_fn),
-        nf.estimators.rtrl(cell, loss_fn, flush_every=3),
-        nf.estimators.rtrl(cell, loss_fn, flush_every=5),
-        nf.estimators.rolling_bptt(cell, loss_fn, window=_NUM_STEPS),
-      ):
+      for estimator in _in_blocks(linear):
         state = estimator.init(params, jax.random.key(0))
         update = jax.jit(estimator.update)
         total, begin = None, 0
@@ -365,9 +383,10 @@ class RecursionTest(parameterized.TestCase):
       )
       estimator = nf.estimators.truncated_bptt(cell, loss_fn)
       state = estimator.init(params, jax.random.key(0))
+      update = jax.jit(estimator.update)
       for i, grads in enumerate(expected):
         piece = slice(i * segment, (i + 1) * segment)
-        state, estimate = estimator.update(params, state, xs[piece], ys[piece])
+        state, estimate = update(params, state, xs[piece], ys[piece])
         oracles.assert_same_gradient(estimate.grads, grads)
 
   def test_rolling_bptt_sums_over_a_segment(self):

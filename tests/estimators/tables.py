@@ -80,9 +80,19 @@ CASES = [
 
 
 def make(name, cell_name, *, seed=0, dtype=None, **settings):
-  """Returns a cell, its loss, parameters and the estimator."""
+  """Returns a cell, its loss, parameters and the estimator.
+
+  The same ones whenever asked for the same, so that a test file compiles its
+  update once.
+  """
+  dtype = jnp.dtype(dtype or jnp.result_type(float))
+  return _make(name, cell_name, seed, dtype, **settings)
+
+
+@functools.cache
+def _make(name, cell_name, seed, dtype, **settings):
   cell = oracles.CELLS[cell_name]()
   loss_fn = oracles.make_loss(cell)
-  params = oracles.make_params(cell, seed, dtype or jnp.result_type(float))
+  params = oracles.make_params(cell, seed, dtype)
   estimator = INTERFACE[name][0](cell, loss_fn, **settings)
   return cell, loss_fn, params, estimator

@@ -127,7 +127,6 @@ class MainTest(parameterized.TestCase):
       "": (0, "fails", ""),
       "--help": (0, "Terms of the sum.", ""),
       "--config.num_term=3": (2, "", "did you mean --config.num_terms?"),
-      "--config.num_terms=0": (1, "", ">= 1, got num_terms=0"),
       "--config.num_terms=13": (1, "", "ValueError: invalid literal"),
     }
     for args, (status, in_output, in_errors) in cases.items():
@@ -165,6 +164,7 @@ class MainTest(parameterized.TestCase):
     return status, output.getvalue(), said.getvalue()
 
   @parameterized.parameters(
+    ("--config.num_terms=0", ">= 1, got num_terms=0"),
     ("--config.seed=-1", "expected seed to be"),
     ("--config.seed=99999999999", "expected seed to be"),
     ("--config.scale=nan", "expected scale to be a finite number, got"),

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from experiments import fingerprints, records, runs
+from experiments import fingerprints, records, runs, style
 from tests import oracles
 from tests.experiments import dummy_study
 
@@ -49,6 +49,9 @@ class RecordsTest(parameterized.TestCase):
     self.log = self.runs_dir / "log"
     self.config = dummy_study.Config(log=str(self.log))
     self.folder = records.folder_of(STUDY, self.config, self.runs_dir)
+    # Drawing takes most of the time, and is tried with the command line.
+    drawn = mock.patch.object(style, "save_svg", return_value="<svg></svg>")
+    self.enterContext(drawn)
 
   def run_study(self, *, rerun=False, config=None):
     return runs.bring_up_to_date(
