@@ -46,13 +46,6 @@ TEXTS = {
     "ICML 2016",
     "https://arxiv.org/abs/1511.06464",
   ),
-  "baldi1989": Text(
-    "Baldi, Hornik",
-    "Neural networks and principal component analysis: learning from examples "
-    "without local minima",
-    "1989",
-    "https://doi.org/10.1016/0893-6080(89)90014-2",
-  ),
   "benzing2019": Text(
     "Benzing, Gauy, Mujika, Martinsson, Steger",
     "Optimal Kronecker-sum approximation of real time recurrent learning",
@@ -70,19 +63,6 @@ TEXTS = {
     "Approximation by superpositions of a sigmoidal function",
     "1989",
     "https://doi.org/10.1007/BF02551274",
-  ),
-  "duchi2011": Text(
-    "Duchi, Hazan, Singer",
-    "Adaptive subgradient methods for online learning and stochastic "
-    "optimization",
-    "JMLR 12, 2011",
-    "https://jmlr.org/papers/v12/duchi11a.html",
-  ),
-  "eckart1936": Text(
-    "Eckart, Young",
-    "The approximation of one matrix by another of lower rank",
-    "1936",
-    "https://doi.org/10.1007/BF02288367",
   ),
   "glorot2010": Text(
     "Glorot, Bengio",
@@ -103,13 +83,6 @@ TEXTS = {
     "2018",
     "https://arxiv.org/abs/1801.03744",
   ),
-  "hanin_nica2018": Text(
-    "Hanin, Nica",
-    "Products of many large random matrices and gradients in deep neural "
-    "networks",
-    "2018",
-    "https://arxiv.org/abs/1812.05994",
-  ),
   "he2015": Text(
     "He, Zhang, Ren, Sun",
     "Delving deep into rectifiers",
@@ -127,18 +100,6 @@ TEXTS = {
     "Exploring the promise and limits of real-time recurrent learning",
     "ICLR 2024",
     "https://arxiv.org/abs/2305.19044",
-  ),
-  "kingma2015": Text(
-    "Kingma, Ba",
-    "Adam: a method for stochastic optimization",
-    "2015",
-    "https://arxiv.org/abs/1412.6980",
-  ),
-  "loshchilov2019": Text(
-    "Loshchilov, Hutter",
-    "Decoupled weight decay regularization",
-    "2019",
-    "https://arxiv.org/abs/1711.05101",
   ),
   "lu2019": Text(
     "Lu, Shin, Su, Karniadakis",
@@ -171,13 +132,6 @@ TEXTS = {
     "2007",
     "https://arxiv.org/abs/math-ph/0609050",
   ),
-  "minsky1969": Text("Minsky, Papert", "Perceptrons", "1969", ""),
-  "muroga1971": Text(
-    "Muroga",
-    "Threshold logic and its applications",
-    "1971",
-    "https://oeis.org/A000609",
-  ),
   "murray2019": Text(
     "Murray",
     "Local online learning in recurrent networks with random feedback",
@@ -208,23 +162,11 @@ TEXTS = {
     "AISTATS 2018",
     "https://arxiv.org/abs/1802.09979",
   ),
-  "polyak1964": Text(
-    "Polyak",
-    "Some methods of speeding up the convergence of iteration methods",
-    "1964",
-    "https://doi.org/10.1016/0041-5553(64)90137-5",
-  ),
   "poole2016": Text(
     "Poole, Lahiri, Raghu, Sohl-Dickstein, Ganguli",
     "Exponential expressivity in deep neural networks through transient chaos",
     "2016",
     "https://arxiv.org/abs/1606.05340",
-  ),
-  "robbins1951": Text(
-    "Robbins, Monro",
-    "A stochastic approximation method",
-    "1951",
-    "https://doi.org/10.1214/aoms/1177729586",
   ),
   "saxe2014": Text(
     "Saxe, McClelland, Ganguli",
@@ -245,29 +187,11 @@ TEXTS = {
     "JMLR 12, 2011",
     "https://scikit-learn.org",
   ),
-  "sutskever2013": Text(
-    "Sutskever, Martens, Dahl, Hinton",
-    "On the importance of initialization and momentum in deep learning",
-    "ICML 2013",
-    "https://proceedings.mlr.press/v28/sutskever13.html",
-  ),
-  "tallec2017": Text(
-    "Tallec, Ollivier",
-    "Unbiased online recurrent optimization",
-    "2017",
-    "https://arxiv.org/abs/1702.05043",
-  ),
   "telgarsky2016": Text(
     "Telgarsky",
     "Benefits of depth in neural networks",
     "COLT 2016",
     "https://arxiv.org/abs/1602.04485",
-  ),
-  "tieleman2012": Text(
-    "Tieleman, Hinton",
-    "Lecture 6.5: rmsprop",
-    "Coursera, 2012",
-    "",
   ),
   "vicol2021": Text(
     "Vicol, Metz, Sohl-Dickstein",
@@ -275,13 +199,6 @@ TEXTS = {
     "persistent evolution strategies",
     "ICML 2021",
     "https://arxiv.org/abs/2112.13835",
-  ),
-  "williams1989": Text(
-    "Williams, Zipser",
-    "A learning algorithm for continually running fully recurrent neural "
-    "networks",
-    "Neural Computation 1(2), 1989",
-    "https://doi.org/10.1162/neco.1989.1.2.270",
   ),
   "williams1990": Text(
     "Williams, Peng",

@@ -112,26 +112,6 @@ def difference(samples: np.ndarray, others: np.ndarray) -> Measured:
   return mean(samples - others)
 
 
-def contrast(samples: np.ndarray, others: np.ndarray) -> Measured:
-  """Returns the difference of means of seeds that have nothing to do.
-
-  Args:
-    samples: one number for each seed [S].
-    others: one number for each of other seeds [R].
-
-  Returns:
-    The difference of the means, with Welch's degrees of freedom.
-
-  Raises:
-    ValueError: if there are fewer than two seeds of either.
-  """
-  a, b = mean(samples), mean(others)
-  error = math.hypot(a.error, b.error)
-  parts = a.error**4 / a.num_free + b.error**4 / b.num_free
-  num_free = error**4 / parts if parts else math.inf
-  return Measured(a.value - b.value, error, num_free)
-
-
 def share(hits: np.ndarray) -> Share:
   """Returns the share of seeds, or trials, that have a property.
 

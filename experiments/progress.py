@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import jax
@@ -50,6 +50,32 @@ def track(
     for element in iterable:
       yield element
       _display.advance()
+  finally:
+    _display.leave()
+
+
+@contextlib.contextmanager
+def parts(description: str, total: int) -> Iterator[Callable[[_T], _T]]:
+  """Reports how many of some unlike parts of a work are done.
+
+  with progress.parts("both", 2) as done:
+    return Results(done(measure()), done(train()))
+
+  Args:
+    description: A few words shown beside the bar.
+    total: Number of parts.
+
+  Yields:
+    A function to which each part's result is given, and which returns it.
+  """
+
+  def done(result: _T) -> _T:
+    _display.advance()
+    return result
+
+  _display.enter(description, total)
+  try:
+    yield done
   finally:
     _display.leave()
 

@@ -92,7 +92,7 @@ class Config:
     for is_right, expected in self.rules():
       words = re.findall(r"\w+", expected)
       named = {name: fields[name] for name in fields if name in words}
-      require(is_right, expected, **named)
+      _require(is_right, expected, **named)
 
   def rules(self) -> Iterable[tuple[bool, str]]:
     """Yields what fields have to be to each other.
@@ -104,17 +104,7 @@ class Config:
     return ()
 
 
-def require(condition: bool, expected: str, **actual: Any) -> None:
-  """Refuses settings that do not fit each other.
-
-  Args:
-    condition: whether they do.
-    expected: what should be, such as "num_a <= num_b".
-    **actual: the settings concerned, by name.
-
-  Raises:
-    ValueError: if the condition does not hold, with expected and actual.
-  """
+def _require(condition, expected, **actual):
   if not condition:
     found = ", ".join(f"{name}={value!r}" for name, value in actual.items())
     raise ValueError(f"expected {expected}, got {found}")
@@ -122,7 +112,7 @@ def require(condition: bool, expected: str, **actual: Any) -> None:
 
 def _check(name, value, kind):
   if typing.get_origin(kind) is tuple:
-    require(len(value) > 0, f"at least one value of {name}", **{name: value})
+    _require(len(value) > 0, f"at least one value of {name}", **{name: value})
     for element in value:
       _check(name, element, typing.get_args(kind)[0])
   elif typing.get_origin(kind) is Annotated:
@@ -130,6 +120,6 @@ def _check(name, value, kind):
     if typing.get_origin(inner) is tuple:
       _check(name, value, inner)
     for rule in rules:
-      require(value in rule, f"{name} to be {rule}", **{name: value})
+      _require(value in rule, f"{name} to be {rule}", **{name: value})
   elif kind is float:
-    require(value in Range(), f"{name} to be {Range()}", **{name: value})
+    _require(value in Range(), f"{name} to be {Range()}", **{name: value})

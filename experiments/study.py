@@ -86,7 +86,7 @@ def define(
   *,
   question: str,
   answer: str,
-  equation: str = "",
+  equation: str,
   caption: str,
   full: Any,
   exclusive: bool = False,

@@ -47,6 +47,12 @@ class ProgressTest(parameterized.TestCase):
     self.assertEqual(list(progress.track("abc", "letters")), list("abc"))
     self.assertEqual(list(progress.track(iter("ab"), "unknown")), list("ab"))
 
+  def test_parts_count_what_is_done(self):
+    with progress.parts("both", 2) as done:
+      self.assertEqual(progress.read_status(self.path), (0.0, "both"))
+      self.assertEqual((done("a"), done("b")), ("a", "b"))
+      self.assertEqual(progress.read_status(self.path), (1.0, "both"))
+
   def test_a_loop_left_early_is_closed(self):
     with self.assertRaises(KeyError):
       for _ in progress.track(range(9), "loop"):

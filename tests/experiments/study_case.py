@@ -6,15 +6,19 @@ import functools
 import importlib
 import inspect
 import json
+import os
 import pathlib
 import tempfile
 import typing
+from unittest import mock
 
 import chex
+import jax
 import numpy as np
 from absl.testing import parameterized
 
-from experiments import claims, fields, records
+from experiments import claims, fields, progress, records
+from experiments.report import text
 
 _PARTS = ("run", "claims", "figure")
 # What judges and draws must not need: neither the work nor one another.
@@ -45,8 +49,12 @@ class StudyCase(parameterized.TestCase):
     cls.folder = pathlib.Path(cls.package.__file__).parent
 
   def results(self):
-    """The results of the small run; made once for all tests of a class."""
-    return results_of(self.study, self.small)
+    """The results of the small run."""
+    return self.once()[0]
+
+  def once(self):
+    """They, and how far the run said it is; made once for all tests."""
+    return run_of(self.study, self.small)
 
   def judged(self):
     """The claims of the small run by their keys."""
@@ -59,6 +67,9 @@ class StudyCase(parameterized.TestCase):
     records.save_arrays(folder, results)
     again = records.load_arrays(folder, self.study.Results)
     chex.assert_trees_all_equal(results, again)
+
+  def test_says_how_far_it_is(self):
+    self.assertEqual(self.once()[1], 1.0)
 
   def test_claims_are_fit_for_the_page(self):
     found = self.study.claims(self.results())
@@ -82,6 +93,8 @@ class StudyCase(parameterized.TestCase):
     self.assertEqual(inspect.getdoc(self.package).split("\n\n")[0], question)
     self.assertTrue(question.endswith("?") and answer.endswith("."))
     self.assertTrue(self.study.caption.endswith("."))
+    # A command that is not understood stays as it is written.
+    self.assertNotIn("\\", text.formula(self.study.equation))
     comments = fields.comments(self.study.Config)
     for field in dataclasses.fields(self.study.Config):
       self.assertTrue(comments[field.name], field.name)
@@ -118,9 +131,17 @@ class StudyCase(parameterized.TestCase):
 
 
 @functools.cache
-def results_of(study, config):
-  """Runs a study once for all tests which want these results."""
-  return study.run(config)
+def run_of(study, config):
+  """Runs a study once for all tests: its results, and how far it said it is."""
+  with tempfile.TemporaryDirectory() as folder:
+    status = f"{folder}/status.json"
+    with (
+      mock.patch.dict(os.environ, {progress.STATUS_FILE: status}),
+      mock.patch.object(progress, "_SECONDS_BETWEEN_WRITES", 0.0),
+    ):
+      results = study.run(config)
+      jax.effects_barrier()
+    return results, progress.read_status(status)[0]
 
 
 def imports(path: pathlib.Path) -> set[str]:

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 from matplotlib import figure as mpl_figure
 
 from experiments import study, style
@@ -23,22 +22,14 @@ def _plot_gradient(axes, results):
   measured = results.log_gradient / math.log(10)
   marked = slice(None, None, max(1, len(depths) // 12))
   axes.axhspan(-38, 38.5, color="#eeeeee", zorder=0)
-  axes.text(
-    0.12 * depths[-1], 44, "range of float32", color=style.GREY, va="bottom"
-  )
+  axes.text(0.12 * depths[-1], 55, "range of float32", color=style.GREY)
   for factor, line, dots, color in zip(
     results.factors, expected, measured, style.PALETTE, strict=False
   ):
     axes.plot(depths, line, color=style.GREY, linewidth=1, zorder=1)
     axes.plot(depths[marked], dots[marked], "o", color=color)
-    axes.annotate(
-      f"|w| = {factor:g}",
-      (depths[-1], line[-1]),
-      (4, 0),
-      textcoords="offset points",
-      color=color,
-      va="center",
-    )
+    label = f" |w| = {factor:g}"
+    axes.text(depths[-1], line[-1], label, color=color, va="center")
   axes.set(
     title="Gradient of the first weight (grey: formula)",
     xlabel="layers L",
@@ -48,24 +39,18 @@ def _plot_gradient(axes, results):
 
 
 def _plot_training(axes, results):
-  times, strength = results.times[0], results.strengths[0]
-  expected = theory.predicted(results, times)[:, :, 0]
+  times, strength = results.times, results.strengths[0]
   marked = slice(None, None, max(1, len(times) // 24))
   for size, line, curve, color in zip(
     results.num_matrices,
-    expected,
-    np.mean(results.modes[:, 0, :, :, 0], axis=1),
+    theory.mode_strengths(results)[:, :, 0] / strength,
+    results.modes[:, :, 0] / strength,
     style.colors(len(results.num_matrices)),
     strict=True,
   ):
-    axes.plot(times, line / strength, color=style.GREY, linewidth=1, zorder=1)
-    axes.plot(
-      times[marked],
-      curve[marked] / strength,
-      "o",
-      color=color,
-      label=f"{size} matri{'x' if size == 1 else 'ces'}",
-    )
+    label = f"{size} matri{'x' if size == 1 else 'ces'}"
+    axes.plot(times, line, color=style.GREY, linewidth=1, zorder=1)
+    axes.plot(times[marked], curve[marked], "o", color=color, label=label)
   axes.set(
     title=f"Deep linear nets in training, mode s = {strength:g}",
     xlabel="learning rate × matrices D × steps",

@@ -1,6 +1,7 @@
 """Differentiates deep linear networks, and trains some."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ from jax import lax
 from jax import numpy as jnp
 
 import nnfun as nf
-from experiments import settings, sweeps
+from experiments import progress, settings, sweeps
 from nnfun import depth
 
 
@@ -18,42 +19,25 @@ from nnfun import depth
 class Config(settings.Config):
   """The networks of the exercise, and those that are trained."""
 
-  num_nets: settings.Count = 64  # Random networks for the formula.
-  formula_depths: tuple[settings.Count, ...] = (3, 10, 100, 1000)  # L.
-  max_depth: settings.Count = 1000  # Greatest L in the sweep of depths.
+  num_nets: settings.Count = 64  # Random networks of each depth.
+  depths: tuple[settings.at_least(3), ...] = (3, 10, 100, 1000)  # Their L.
+  max_depth: settings.at_least(200) = 1000  # Greatest L in the sweep of depths.
   # |w| of all layers in the sweep of depths, with random signs.
   factors: tuple[settings.Positive, ...] = (0.5, 0.9, 1.0, 1.1, 2.0)
   # D of the trained nets.
   num_matrices: tuple[settings.Count, ...] = (1, 2, 4, 8, 32)
   # s, the singular values of the task; their number is the width.
-  strengths: tuple[settings.Positive, ...] = (1.0, 1.5, 2.0)
+  strengths: settings.Ascending[settings.Positive] = (1.0, 1.5, 2.0)
   start: settings.Positive = 0.2  # u_0, strength of every mode at the start.
-  step: settings.Positive = 0.02  # Learning rate times D; half of it runs too.
+  step: settings.Positive = 0.005  # Learning rate times D.
   duration: settings.Positive = 6.0  # Steps times learning rate times D.
-  num_seeds: settings.Count = 4  # Draws of the rotations of the trained nets.
   seed: settings.Seed = 0  # Of weights, signs and rotations.
 
-  def __post_init__(self) -> None:
-    """Refuses what has no second layer, no tail, or is no flow."""
-    super().__post_init__()
-    settings.require(
-      min(self.formula_depths) >= 3 and self.max_depth >= 200,
-      "formula_depths >= 3 and max_depth >= 200",
-      formula_depths=self.formula_depths,
-      max_depth=self.max_depth,
-    )
-    settings.require(
-      self.start < min(self.strengths),
-      "a start below all strengths",
-      start=self.start,
-      strengths=self.strengths,
-    )
-    settings.require(
-      self.step < 0.2 / max(self.strengths) ** 2 and self.duration >= 1,
-      "step < 0.2 / s^2, where descent follows the flow, and duration >= 1",
-      step=self.step,
-      duration=self.duration,
-    )
+  def rules(self) -> Iterator[tuple[bool, str]]:
+    """Yields when something is learned, and when descent follows the flow."""
+    yield self.start < self.strengths[0], "start below all strengths"
+    is_flow = self.step < 0.2 / self.strengths[-1] ** 2
+    yield is_flow, "step < 0.2 / s^2 for all strengths s"
 
 
 class Formula(NamedTuple):
@@ -79,28 +63,27 @@ class Results(NamedTuple):
   strengths: np.ndarray  # [s]
   start: np.ndarray  # u_0  []
   step: np.ndarray  # Learning rate times D  []
-  times: np.ndarray  # D t / tau at the whole and at half the step  [2, records]
-  modes: np.ndarray  # Their strengths then  [D, 2, seeds, records, s]
+  times: np.ndarray  # D t / tau  [R]
+  modes: np.ndarray  # Their strengths then  [D, R, s]
 
 
 def run(config: Config) -> Results:
   """Measures gradients of deep linear networks, and trains some."""
   rng = np.random.default_rng(config.seed)
   x, y = rng.normal(size=(config.num_nets, 2)), rng.normal(size=config.num_nets)
-  with jax.enable_x64(True):
+  with jax.enable_x64(True), progress.parts("deep linear", 3) as done:
+    formula = {str(n): _formula(rng, x, y, n) for n in config.depths}
     return Results(
       x=x,
       y=y,
-      formula={
-        str(size): _formula(rng, x, y, size) for size in config.formula_depths
-      },
+      formula=done(formula),
       factors=np.array(config.factors),
-      **_sweep(config),
+      **done(_sweep(config, rng)),
       num_matrices=np.array(config.num_matrices),
       strengths=np.array(config.strengths),
       start=np.array(config.start),
       step=np.array(config.step),
-      **_train(config),
+      **done(_train(config, rng)),
     )
 
 
@@ -108,14 +91,11 @@ def _multiply(x, matrices):
   return lax.scan(lambda x, w: (w @ x, None), x, matrices)[0]
 
 
-def _output(weights, x):
-  """y_hat = W^(L) W^(L-1) ... W^(1) x for full matrices [L-1, 2, 2]."""
-  matrices, last = weights
-  return last @ _multiply(x, matrices)
-
-
 def _loss(weights, x, y):
-  return nf.losses.quadratic(_output(weights, x), y)
+  """Returns the loss and y_hat = W^(L) W^(L-1) ... W^(1) x."""
+  matrices, last = weights  # [L-1, 2, 2] and [2].
+  output = last @ _multiply(x, matrices)
+  return nf.losses.quadratic(output, y), output
 
 
 def _formula(rng, x, y, size):
@@ -123,44 +103,53 @@ def _formula(rng, x, y, size):
   shape = len(x), size, 2
   paths = rng.choice([-1, 1], shape) * rng.uniform(0.9, 1.1, shape)
   weights = paths[:, :-1, :, np.newaxis] * np.eye(2), paths[:, -1]
-  inner, last = sweeps.sweep(jax.grad(_loss), weights, x, y, quick=True)
+  gradient_fn = jax.grad(_loss, has_aux=True)
+  (inner, last), output = sweeps.sweep(gradient_fn, weights, x, y, quick=True)
   inner = np.diagonal(inner, axis1=-2, axis2=-1)
   gradient = np.concatenate([inner, last[:, np.newaxis]], axis=1)
-  return Formula(paths, sweeps.sweep(_output, weights, x, quick=True), gradient)
+  return Formula(paths, output, gradient)
 
 
-def _sweep(config):
+def _sweep(config, rng):
   """Returns dL / dw_11^(1) for every depth, in float32.
 
   A net of depth L is the deepest one with the identity in all layers but the
   first L - 1 and the last.
   """
-  rng = np.random.default_rng(config.seed)
   # The same in both paths, so that y_hat does not change its size by chance.
   signs = rng.choice([-1.0, 1.0], (config.max_depth, 1)) * np.ones(2)
   x, y = np.array([1.0, 0.5], np.float32), jnp.float32(1.0)
   depths = np.arange(2, config.max_depth + 1)
-  layers = np.arange(config.max_depth - 1)
-  used = (layers < depths[:, np.newaxis] - 1)[..., np.newaxis]
+  used = np.arange(1, config.max_depth) < depths[:, np.newaxis]
 
   def measure(factor, used):
-    diagonal = jnp.where(used, factor * signs[1:], 1.0).astype(jnp.float32)
+    diagonal = jnp.where(used[:, jnp.newaxis], factor * signs[1:], 1.0).astype(
+      jnp.float32
+    )
     matrices = jax.vmap(jnp.diag)(diagonal)
     last = (factor * signs[0]).astype(jnp.float32)
-    plain = jax.grad(_loss)((matrices, last), x, y)[0][0, 0, 0]
+    gradient, _ = jax.grad(_loss, has_aux=True)((matrices, last), x, y)
+
+    def residual(a):
+      # (y_hat - y) W^(L)^T with the exponent kept apart.
+      output = depth.Scaled(last[jnp.newaxis] @ a.mantissa, a.exponent)
+      error = depth.add(output, depth.normalize(-y[jnp.newaxis]))
+      return depth.normalize(error.mantissa * last, error.exponent)
+
     deep = depth.propagate(
       {"w": matrices, "b": jnp.zeros_like(diagonal)},
       x,
-      lambda a: _residual(last, a, y),
+      residual,
       nf.activations.identity,
       homogeneous=True,
     )
     delta = depth.Scaled(deep.deltas.mantissa[0, :1], deep.deltas.exponent[0])
-    return plain, depth.log_norm(delta) + jnp.log(jnp.abs(x[0]))
+    return gradient[0][0, 0, 0], depth.log_norm(delta)  # x_1 is 1.
 
   over_depths = jax.vmap(measure, (None, 0))
-  factors = jnp.array(config.factors)
-  plain, logs = sweeps.sweep(lambda factor: over_depths(factor, used), factors)
+  plain, logs = sweeps.sweep(
+    lambda factor: over_depths(factor, used), np.array(config.factors)
+  )
   return {
     "depths": depths,
     "unit_output": np.cumprod(signs[1:], axis=0)[depths - 2] @ (signs[0] * x),
@@ -169,82 +158,44 @@ def _sweep(config):
   }
 
 
-def _residual(last, a, y):
-  """Returns (y_hat - y) W^(L)^T with the exponent kept apart."""
-  output = depth.Scaled(last[jnp.newaxis] @ a.mantissa, a.exponent)
-  error = depth.add(output, depth.normalize(-y[jnp.newaxis]))
-  return depth.normalize(error.mantissa * last, error.exponent)
+def _train(config, rng):
+  """Trains nets of D matrices, all with as many: beyond D the identity.
 
+  Balanced and aligned: W_l = R_l diag(u_0^(1/D)) R_{l-1}^T, R_0 the right and
+  R_D the left singular vectors of the task.
+  """
+  strengths, width = np.array(config.strengths), len(config.strengths)
+  most, num_steps = max(config.num_matrices), config.duration / config.step
+  drawn = jnp.array(np.linalg.qr(rng.normal(size=(most + 1, width, width)))[0])
 
-class _Start(NamedTuple):
-  """Balanced, aligned weights W_l = R_l diag(u_0^(1/D)) R_{l-1}^T."""
+  def train(size):
+    is_layer = jnp.arange(most)[:, jnp.newaxis, jnp.newaxis] < size
+    rotations = drawn[jnp.minimum(jnp.arange(most + 1), size)]
+    first, last = rotations[0], rotations[-1]
 
-  weights: np.ndarray  # [max D, s, s], from layer D on the identity
-  is_layer: np.ndarray  # [max D, 1, 1]
-  num_matrices: np.ndarray  # D
-  first: np.ndarray  # R_0 [s, s], the task's right singular vectors
-  last: np.ndarray  # R_D [s, s], its left ones
-
-
-def _starts(config):
-  """Returns the starts of all nets, leaves [D, seeds, ...]."""
-  rng = np.random.default_rng(config.seed)
-  width, most = len(config.strengths), max(config.num_matrices)
-
-  def draw(size):
-    rotations = np.linalg.qr(rng.normal(size=(most + 1, width, width)))[0]
-    rotations[size + 1 :] = rotations[size]
-    is_layer = (np.arange(most) < size)[:, np.newaxis, np.newaxis]
-    weights = rotations[1:] @ rotations[:-1].swapaxes(1, 2)
-    weights *= np.where(is_layer, config.start ** (1 / size), 1)
-    size = np.array(float(size))
-    return _Start(weights, is_layer, size, rotations[0], rotations[-1])
-
-  return _stack(
-    _stack(draw(size) for _ in range(config.num_seeds))
-    for size in config.num_matrices
-  )
-
-
-def _stack(trees):
-  return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
-
-
-def _train(config):
-  """Trains all nets with as many matrices; those beyond D stay the identity."""
-  strengths, width = jnp.array(config.strengths), len(config.strengths)
-  stride = max(1, round(config.duration / config.step) // 200)
-
-  def train(rate, start):
     def multiply(x, weights):
-      used = jnp.where(start.is_layer, weights, jnp.eye(width)[jnp.newaxis])
-      return _multiply(x, used)
+      unused = jnp.eye(width)[jnp.newaxis]
+      return _multiply(x, jnp.where(is_layer, weights, unused))
 
     def loss_fn(weights, x, y):
       # The mean over the examples x_i = e_i, times their number: it is
       # |W_D ... W_1 - S|^2 / 2.
       return width * nf.losses.quadratic(multiply(x, weights), y)
 
-    def modes(weights):
-      return jnp.diag(start.last.T @ multiply(start.first, weights))
-
-    task = start.last @ jnp.diag(strengths) @ start.first.T
-    fitted = nf.minibatch.fit(
+    weights = rotations[1:] @ rotations[:-1].swapaxes(1, 2)
+    return nf.minibatch.fit(
       loss_fn,
-      optax.sgd(rate / start.num_matrices),
-      start.weights,
+      optax.sgd(config.step / size),
+      weights * config.start ** (1 / size),
       jax.random.key(config.seed),  # All examples in one batch: no matter.
       jnp.eye(width),
-      task.T,
+      first @ jnp.diag(strengths) @ last.T,
       batch_size=width,
-      num_epochs=2 * round(config.duration / config.step),
-      evaluate_fn=modes,
-    )
-    return fitted.evaluations[::stride]
+      num_epochs=round(num_steps),
+      evaluate_fn=lambda w: jnp.diag(last.T @ multiply(first, w)),
+    ).evaluations
 
-  rates = config.step * np.array([1.0, 0.5])
-  over_seeds = jax.vmap(train, (None, 0))
-  over_rates = jax.vmap(over_seeds, (0, None))
-  modes = sweeps.sweep(lambda start: over_rates(rates, start), _starts(config))
-  records = stride * np.arange(modes.shape[-2])
-  return {"times": rates[:, np.newaxis] * records, "modes": modes}
+  modes = sweeps.sweep(train, np.array(config.num_matrices))
+  stride = max(1, round(num_steps) // 200)
+  times = config.step * np.arange(modes.shape[1])
+  return {"times": times[::stride], "modes": modes[:, ::stride]}

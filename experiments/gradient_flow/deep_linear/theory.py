@@ -8,16 +8,9 @@ the task, so that each singular mode has one strength u, moving by itself.
 """
 
 import numpy as np
+from scipy import integrate
 
 from experiments import study
-
-
-def first_layer_gradient(
-  paths: np.ndarray, x: np.ndarray, y: np.ndarray
-) -> np.ndarray:
-  """Returns dL / dw_11^(1) = (y_hat - y) w_11^(L) ... w_11^(2) x_1."""
-  residual = output(paths, x) - y
-  return residual * np.prod(paths[..., 1:, 0], axis=-1) * x[..., 0]
 
 
 def output(paths: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -32,78 +25,49 @@ def printed_output(paths: np.ndarray, x: np.ndarray) -> np.ndarray:
   return output(paths, x)
 
 
-def log_gradient(
-  log_factor: np.ndarray,
-  depths: np.ndarray,
-  output: np.ndarray,
-  x: float,
-  y: float,
+def first_layer_gradient(
+  paths: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-  """Returns log |dL / dw_11^(1)| where all weights have one size |w|.
-
-    log |c |w|^L - y| + (L - 1) log |w| + log |x_1|
-
-  with y_hat = c |w|^L, taken apart so that nothing overflows; c is `output`.
-  """
-  grown = np.maximum(depths * log_factor, 0)
-  residual = output * np.exp(depths * log_factor - grown) - y * np.exp(-grown)
-  return (
-    np.log(np.abs(residual))
-    + grown
-    + (depths - 1) * log_factor
-    + np.log(np.abs(x))
-  )
+  """Returns dL / dw_11^(1) = (y_hat - y) w_11^(L) ... w_11^(2) x_1."""
+  residual = output(paths, x) - y
+  return residual * np.prod(paths[..., 1:, 0], axis=-1) * x[..., 0]
 
 
 def log_gradients(results: study.Results) -> np.ndarray:
-  """Returns the same for the study's sweep of depths, in float64 [F, N]."""
-  logs = np.log(results.factors)[:, np.newaxis]
-  return log_gradient(logs, results.depths, results.unit_output, 1.0, 1.0)
+  """Returns log |dL / dw_11^(1)| where all weights have one size |w|  [F, N].
 
+    log |c |w|^L - y| + (L - 1) log |w|,  y_hat = c |w|^L, x_1 = y = 1,
 
-def learning_time(
-  strength: np.ndarray, start: float, target: float, num_matrices: float
-) -> np.ndarray:
-  """Returns how long a mode takes from one strength to another, D t / tau.
-
-    tau du/dt = D u^(2 - 2/D) (s - u),
-    t / tau = 1/D integral du / (u^(2 - 2/D) (s - u)),
-
-  finite for D = infinity too.
+  taken apart so that nothing overflows.
   """
-  strength = np.asarray(strength, float)
-  nodes, weights = np.polynomial.legendre.leggauss(60)
-  # In v = log(u / (s - u)) no singularity is left: du / (s - u) = u dv / s.
-  low, high = (np.log(u / (target - u)) for u in (start, strength))
-  middle, half = (high + low) / 2, (high - low) / 2
-  v = middle[..., np.newaxis] + half[..., np.newaxis] * nodes
-  u = target / (1 + np.exp(-v))
-  return half * np.sum(weights * u ** (2 / num_matrices - 1), axis=-1) / target
+  logs, depths = np.log(results.factors)[:, np.newaxis], results.depths
+  grown = np.maximum(depths * logs, 0)
+  output = results.unit_output * np.exp(depths * logs - grown)
+  residual = np.log(np.abs(output - np.exp(-grown))) + grown
+  return residual + (depths - 1) * logs
 
 
-def mode_strength(
-  times: np.ndarray, start: float, target: float, num_matrices: float
-) -> np.ndarray:
-  """Returns u(t), the inverse of `learning_time`, by bisection."""
-  low = np.full(np.shape(times), np.log(start / (target - start)))
-  high = np.full(np.shape(times), 40.0)  # s up to rounding
-  for _ in range(60):
-    middle = (low + high) / 2
-    u = target / (1 + np.exp(-middle))
-    # From above, u is s to rounding, and the time infinite.
-    with np.errstate(divide="ignore", invalid="ignore"):
-      late = learning_time(u, start, target, num_matrices) > times
-    low, high = np.where(late, low, middle), np.where(late, middle, high)
-  return target / (1 + np.exp(-low))
+def mode_strengths(results: study.Results) -> np.ndarray:
+  """Returns u at v = D t / tau: du/dv = u^(2 - 2/D) (s - u)  [D, R, s]."""
+  times, strengths = results.times, results.strengths
+
+  def solve(size):
+    return integrate.solve_ivp(
+      lambda _, u: u ** (2 - 2 / size) * (strengths - u),
+      (0, times[-1]),
+      np.full(len(strengths), results.start),
+      t_eval=times,
+      rtol=1e-8,
+      atol=1e-10,
+    ).y.T
+
+  return np.stack([solve(size) for size in results.num_matrices])
 
 
-def predicted(results: study.Results, times: np.ndarray) -> np.ndarray:
-  """Returns the study's mode strengths at D t / tau, [D, times, s]."""
-  curves = [
-    [
-      mode_strength(times, float(results.start), strength, size)
-      for strength in results.strengths
-    ]
-    for size in results.num_matrices
-  ]
-  return np.moveaxis(np.array(curves), 1, 2)
+def limit_time(u: float, start: float, strength: float) -> float:
+  """Returns D t / tau from a start to u, D infinite: of du / (u^2 (s - u))."""
+
+  def primitive(u):
+    return np.log(u / (strength - u)) / strength**2 - 1 / (strength * u)
+
+  return primitive(u) - primitive(start)

@@ -2,30 +2,13 @@
 
 import numpy as np
 
-from experiments import measure, study
-
-
-def relative_variances(spectra: study.Results) -> np.ndarray:
-  """Returns each network's variance of squared singular values / mean^2."""
-  square, fourth = (
-    np.asarray(v, np.float64) for v in (spectra.mean, spectra.mean_square)
-  )
-  # Dead networks stretch nothing, all directions alike.
-  return (
-    np.divide(fourth, square**2, np.ones_like(fourth), where=square > 0) - 1
-  )
-
-
-def sums(norms: study.Results) -> np.ndarray:
-  """Returns the sum of 1 / width of each shape [S]."""
-  return np.sum(1 / np.where(norms.shapes > 0, norms.shapes, np.inf), axis=1)
+from experiments import measure
 
 
 def log_variance(log_norms: np.ndarray, unit: float = 1.0) -> measure.Measured:
   """Returns the variance of log norms [R] of living networks, over `unit`."""
   alive = log_norms[np.isfinite(log_norms)].astype(np.float64)
-  bias = len(alive) / (len(alive) - 1)
-  return measure.mean(bias * (alive - alive.mean()) ** 2 / unit)
+  return measure.mean((alive - alive.mean()) ** 2 / unit)
 
 
 def log_second_moment(

@@ -1,11 +1,13 @@
 """What the claims and the figure both read off."""
 
 import numpy as np
+from scipy import special
 
 from experiments import study
 
 DEPTHS = (2, 3, 4)  # Hidden layers of the networks whose speeds are measured.
 WIDTH = 30  # Units of each of them.
+WEIGHTS = np.linspace(3.5, 12, 1701)  # |w| of equation 123.
 # By hidden layers: the norm of the mean dC / d b of each in the author's raw
 # data, and the accuracy in the book after 30 epochs, per cent.
 PUBLISHED_SPEEDS = {
@@ -15,7 +17,6 @@ PUBLISHED_SPEEDS = {
 }
 PUBLISHED_ACCURACY = {1: 96.48, 2: 96.90, 3: 96.57, 4: 96.53}
 PUBLISHED_EPOCHS = 30
-PUBLISHED_IMAGES = 1000  # Over which its gradients were averaged.
 
 
 def growth(speeds: np.ndarray, num_hidden: int) -> np.ndarray:
@@ -39,19 +40,13 @@ def equation_123(weights: np.ndarray) -> np.ndarray:
   return 2 / possible * np.log(possible * (1 + root) / 2 - 1)
 
 
-def expected_growth(mean_square: float) -> np.ndarray:
-  """Returns what mean-field theory says of E log(speed of l + 1 / of l)  [4].
-
-  That is -log(chi_1) / 2 + (3 k - 1) / 4 N at the variance q of layer l, with
-  chi_1 = E[sigma'(z)^2], z ~ N(0, q), and k = E[sigma'^4] / chi_1^2.
-  """
-  nodes, masses = np.polynomial.hermite_e.hermegauss(80)
-  masses = masses / masses.sum()
-  q, found = 1 + mean_square, []
-  for _ in range(4):
-    sigma = 1 / (1 + np.exp(-np.sqrt(q) * nodes))
-    slope = sigma * (1 - sigma)
-    chi_1, fourth = masses @ slope**2, masses @ slope**4
-    found.append((3 * fourth / chi_1**2 - 1) / (4 * WIDTH) - np.log(chi_1) / 2)
-    q = 1 + masses @ sigma**2
-  return np.array(found)
+def interval_width(weights: np.ndarray) -> np.ndarray:
+  """Returns how wide the set of a with |w sigma'(w a + b)| >= 1 is  [W]."""
+  # sigma' is symmetric and falls from 0 on: z with sigma'(z) = 1 / |w| is found
+  # by bisection. The set is 2 z / |w| wide, whatever b is.
+  low, high = np.zeros_like(weights), np.full_like(weights, 40.0)
+  for _ in range(60):
+    middle = (low + high) / 2
+    inside = weights * special.expit(middle) * special.expit(-middle) >= 1
+    low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+  return 2 * low / weights

@@ -1,45 +1,35 @@
 """Deep tanh networks trained on digits."""
 
+from typing import Any
+
 import jax
 import optax
 from jax import lax
 from jax import numpy as jnp
 
 import nnfun as nf
-from experiments import images, progress
+from experiments import images
+from experiments.gradient_flow.mean_field import readings
 
 _NUM_CLASSES = 10
+_BATCH_SIZE = 32
 Array = jax.Array
 
 
-def standardized_digits(num_examples: int) -> tuple[Array, Array]:
-  """Returns pixels of mean 0, together of mean square 1 [N, 64], and labels."""
-  pixels, labels = images.take(images.load().train, slice(num_examples))
-  pixels = pixels - pixels.mean(0, keepdims=True)
-  return jnp.asarray(pixels / pixels.std()), jnp.asarray(labels)
+def accuracies(config: Any, key: Array) -> Array:
+  """Trains networks of every depth and sigma_w; returns accuracies [D, W].
 
-
-def accuracies(
-  key: Array,
-  xs: Array,
-  ys: Array,
-  sigma_w: Array,
-  sigma_b: float,
-  depths: Array,
-  *,
-  width: int,
-  max_depth: int,
-  learning_rate: float,
-  batch_size: int,
-  num_epochs: int,
-) -> Array:
-  """Trains networks of every depth at every sigma_w for one seed.
-
-  Returns the accuracy on the training examples [D, W]. Depths are taken one
-  after the other; a layer that is beyond the depth costs nothing. All sigma_w
-  share one draw of the weights.
+  All sigma_w share one draw of the weights. Depths are taken one after the
+  other; a layer that is beyond the depth costs nothing.
   """
   key_init, key_fit = jax.random.split(key)
+  pixels, labels = images.take(
+    images.load().train, slice(config.train_examples)
+  )
+  # Inputs as the theory has them, of mean 0 and together of mean square 1.
+  xs = pixels - pixels.mean(0, keepdims=True)
+  xs, ys = jnp.asarray(xs / xs.std()), jnp.asarray(labels)
+  sizes = xs.shape[1], config.train_width, config.train_depths[-1]
 
   def train(depth, sigma_w):
     def loss_fn(params, x, y):
@@ -48,40 +38,35 @@ def accuracies(
 
     fitted = nf.minibatch.fit(
       loss_fn,
-      optax.sgd(learning_rate, momentum=0.9),
-      init(key_init, sigma_w, sigma_b, xs.shape[1], width, max_depth),
+      optax.sgd(config.learning_rate, momentum=0.9),
+      init(key_init, sigma_w, readings.VARIANCE_B**0.5, sizes),
       key_fit,
       xs,
       ys,
-      batch_size=batch_size,
-      num_epochs=num_epochs,
+      batch_size=_BATCH_SIZE,
+      num_epochs=config.num_epochs,
     )
     scores = jax.vmap(logits, (None, 0, None))(fitted.params, xs, depth)
     return images.accuracy(scores, ys)
 
-  def of_depth(step):
-    i, depth = step
-    progress.tick(i, len(depths), "depths")
-    return jax.vmap(train, (None, 0))(depth, sigma_w)
-
-  return lax.map(of_depth, (jnp.arange(len(depths)), depths))
+  sigma_w = jnp.sqrt(jnp.array(config.train_variances))
+  return lax.map(
+    lambda depth: jax.vmap(train, (None, 0))(depth, sigma_w),
+    jnp.array(config.train_depths),
+  )
 
 
 def init(
-  key: Array,
-  sigma_w: Array,
-  sigma_b: float,
-  fan_in: int,
-  width: int,
-  depth: int,
+  key: Array, sigma_w: Array, sigma_b: float, sizes: tuple[int, int, int]
 ) -> nf.base.Params:
-  """Returns mean-field parameters; those of hidden layers are stacked."""
+  """Draws a network of sizes (inputs, width, depth), hidden layers stacked."""
 
   def layer(key, *shape, sigma_w=sigma_w):
     draws = jax.random.normal(key, (*shape[:-1], shape[-1] + 1))
     weights = sigma_w * draws[..., :-1] / shape[-1] ** 0.5
     return {"w": weights, "b": sigma_b * draws[..., -1]}
 
+  fan_in, width, depth = sizes
   key_first, key_hidden, key_last = jax.random.split(key, 3)
   return {
     "first": layer(key_first, width, fan_in),
@@ -103,6 +88,5 @@ def logits(params: nf.base.Params, x: Array, depth: Array) -> Array:
 
   hidden = params["hidden"]
   numbers = jnp.arange(1, 1 + len(hidden["b"]))
-  h = apply(params["first"], x)
-  h, _ = lax.scan(step, h, (numbers, hidden))
+  h, _ = lax.scan(step, apply(params["first"], x), (numbers, hidden))
   return params["last"]["w"] @ h + params["last"]["b"]

@@ -3,7 +3,6 @@
 Networks of one family differ in numbers alone and are trained in one program.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -13,15 +12,9 @@ from jax import lax
 from jax import numpy as jnp
 
 import nnfun as nf
-from experiments import progress, sweeps
+from experiments import sweeps
 
-ACTIVATIONS = {
-  "tanh": nf.activations.tanh,
-  "linear": nf.activations.identity,
-  "sigmoid": nf.activations.sigmoid,
-}
-_NUM_SYMBOLS = 8  # To be copied; the blank comes next.
-NUM_INPUTS, NUM_OUTPUTS = _NUM_SYMBOLS + 2, _NUM_SYMBOLS + 1
+_NUM_INPUTS, _NUM_OUTPUTS = 10, 9  # Of copying: 8 symbols, the blank, and go.
 
 
 class Network(NamedTuple):
@@ -29,7 +22,7 @@ class Network(NamedTuple):
 
   family: str
   recurrent_init: jax.nn.initializers.Initializer | None = None
-  number: int = 0  # Index of the activation, or the forget bias.
+  number: int = 0  # Whether it is linear, or the forget bias.
   trained: bool = False
 
 
@@ -39,44 +32,31 @@ NETWORKS = {
   "tanh, orthogonal": Network("vanilla"),
   "linear, orthogonal": Network("vanilla", number=1, trained=True),
   "GRU": Network("gru"),
-  "LSTM, bias 0": Network("lstm", trained=True),
+  "LSTM, bias 0": Network("lstm"),
   "LSTM, bias 1": Network("lstm", number=1),
   "LSTM, bias 3": Network("lstm", number=3, trained=True),
   "LRU": Network("lru"),
 }
-FAMILIES = tuple(dict.fromkeys(net.family for net in NETWORKS.values()))
+FAMILIES = {
+  family: {name: net for name, net in NETWORKS.items() if net.family == family}
+  for family in ("vanilla", "gru", "lstm", "lru")
+}
 
 
-def members(family: str, *, trained: bool = False) -> list[str]:
-  """Returns the names of a family's networks; or of those that are trained."""
-  return [
-    name
-    for name, net in NETWORKS.items()
-    if net.family == family and (net.trained or not trained)
-  ]
-
-
-def make_cell(
-  family: str,
-  number: jax.Array | int,
-  num_inputs: int,
-  num_units: int,
-  recurrent_init: jax.nn.initializers.Initializer | None = None,
-) -> nf.Cell | nf.AffineCell | nf.DiagonalCell:
+def make_cell(net: Network, num_units: int) -> nf.AffineCell | nf.DiagonalCell:
   """Returns the cell of a network, whose number may be traced."""
-  sizes = dict(num_inputs=num_inputs, num_units=num_units)
-  if family == "gru":
+  sizes = dict(num_inputs=_NUM_INPUTS, num_units=num_units)
+  if net.family == "gru":
     return nf.cells.gru(**sizes)
-  if family == "lstm":
-    return nf.cells.lstm(**sizes, forget_bias=number)
-  if family == "lru":  # An LRU's output has two numbers for each unit.
+  if net.family == "lstm":
+    return nf.cells.lstm(**sizes, forget_bias=net.number)
+  if net.family == "lru":  # An LRU's output has two numbers for each unit.
     sizes["num_units"] = num_units // 2
     return nf.cells.lru(**sizes, min_radius=0.98)
-  functions = [activation.fn for activation in ACTIVATIONS.values()]
   return nf.cells.vanilla(
     **sizes,
-    activation=lambda a: lax.switch(number, functions, a),
-    recurrent_init=recurrent_init,
+    activation=lambda a: jnp.where(net.number, a, jnp.tanh(a)),
+    recurrent_init=net.recurrent_init,
   )
 
 
@@ -86,120 +66,98 @@ def read_out(params: nf.base.Params, state_t: nf.base.State) -> jax.Array:
   return readout["weights"] @ nf.base.last_leaf(state_t) + readout["bias"]
 
 
+def loss_fn(
+  params: nf.base.Params, state_t: nf.base.State, y_t: nf.Target
+) -> jax.Array:
+  """Returns the cross-entropy of a step in nats."""
+  return y_t.weight * optax.losses.softmax_cross_entropy_with_integer_labels(
+    read_out(params, state_t), y_t.value
+  )
+
+
 def start(
   key: jax.Array, num_units: int, num_draws: int
 ) -> dict[str, nf.base.Params]:
   """Draws networks for copying, leaves [R, ...]: a readout of variance 1/N.
 
-  Networks that differ in their number alone share all but what it decides.
+  Networks of one family that start alike share all but the forget bias.
   """
 
-  def draw(key, family, recurrent_init, number):
+  def draw(key):
     key_cell, key_readout = jax.random.split(key)
-    cell = make_cell(family, number, NUM_INPUTS, num_units, recurrent_init)
-    weights = jax.random.normal(key_readout, (NUM_OUTPUTS, num_units))
-    readout = {
-      "weights": weights / num_units**0.5,
-      "bias": jnp.zeros(NUM_OUTPUTS),
-    }
-    return {"cell": cell.init(key_cell), "readout": readout}
-
-  def draw_all(key):
-    drawn = {}
-    for kind in dict.fromkeys(net[:2] for net in NETWORKS.values()):
-      own = {n: net.number for n, net in NETWORKS.items() if net[:2] == kind}
-      numbers = jnp.array(list(own.values()))
-      each = jax.vmap(functools.partial(draw, key, *kind))(numbers)
-      drawn |= {
-        n: jax.tree.map(lambda a, i=i: a[i], each) for i, n in enumerate(own)
-      }
+    weights = jax.random.normal(key_readout, (_NUM_OUTPUTS, num_units))
+    bias, drawn = jnp.zeros(_NUM_OUTPUTS), {}
+    readout = {"weights": weights / num_units**0.5, "bias": bias}
+    for name, net in NETWORKS.items():
+      theta = make_cell(net, num_units).init(key_cell)
+      drawn[name] = {"cell": theta, "readout": readout}
     return drawn
 
   # One after the other: QR decompositions of many networks at a time wait for
   # each other's threads for ever where there are few.
   draws = jax.random.split(key, num_draws)
-  return jax.tree.map(
-    np.asarray, sweeps.quick_jit(lambda keys: lax.map(draw_all, keys))(draws)
-  )
+  draw_all = sweeps.quick_jit(lambda keys: lax.map(draw, keys))
+  return jax.tree.map(np.asarray, draw_all(draws))
 
 
 def copy_task(
   length: int, delay: int, has_pause: jax.Array | bool = True
 ) -> nf.Task:
-  """Returns the copy task over a pause; or at once, blanks that do not count.
+  """Returns the copy task over a pause; or the pause comes last, not counted.
 
   Both take as many steps, so that one program trains on either, and cost as
   much to guess.
   """
-  sizes = dict(max_length=length, count_blanks=True)
-  over_pause = nf.tasks.copy(**sizes, delay=delay)
-  at_once = nf.tasks.copy(**sizes)
+  over_pause = nf.tasks.copy(max_length=length, delay=delay, count_blanks=True)
+  t = np.arange(2 * length + delay)
+  at_once = np.r_[t[:length], t[length + delay :], t[length : length + delay]]
 
   def sample(key):
-    blanks = jnp.full(delay, _NUM_SYMBOLS, jnp.int32)
-    behind = nf.Episode(
-      jax.nn.one_hot(blanks, NUM_INPUTS, dtype=jnp.float32),
-      nf.Target(blanks, jnp.zeros(delay, jnp.float32)),
-    )
-    padded = jax.tree.map(
-      lambda *parts: jnp.concatenate(parts), at_once.sample(key), behind
-    )
-    return jax.tree.map(
-      lambda a, b: jnp.where(has_pause, a, b), over_pause.sample(key), padded
-    )
+    order = jnp.where(has_pause, t, at_once)
+    x, y = jax.tree.map(lambda leaf: leaf[order], over_pause.sample(key))
+    counts = has_pause | (t < 2 * length)
+    return nf.Episode(x, y._replace(weight=y.weight * counts))
 
   return nf.Task(sample)
 
 
-class Trained(NamedTuple):
-  """Networks after training to copy over a pause, and at once."""
-
-  params: nf.base.Params  # Leaves [2, S, ...]
-  losses: np.ndarray  # Nats per step, of each update  [2, S, U]
-
-
 def train(
-  config: Any, family: str, start: nf.base.Params, key: jax.Array
-) -> dict[str, Trained]:
-  """Trains those networks of a family that are trained."""
-  names, total = members(family, trained=True), config.copy_updates
-  if not names:
-    return {}
-  optimizer = optax.chain(
-    optax.clip_by_global_norm(1.0),
-    optax.rmsprop(config.learning_rate, decay=0.9),
-  )
+  config: Any, names: list[str], start: nf.base.Params, key: jax.Array
+) -> dict[str, tuple[nf.base.Params, np.ndarray]]:
+  """Trains networks of one family to copy, over a pause and at once.
 
-  def loss_fn(params, state_t, y_t):
-    loss = optax.losses.softmax_cross_entropy_with_integer_labels(
-      read_out(params, state_t), y_t.value
-    )
-    return y_t.weight * loss
+  Returns by name what learned over the pause, leaves [S, ...], and the nats per
+  step of both  [2, S, U].
+  """
+  rmsprop = optax.rmsprop(config.learning_rate, decay=0.9)
+  optimizer = optax.chain(optax.clip_by_global_norm(1.0), rmsprop)
 
   def fit(number, has_pause, params, key):
-    cell = make_cell(family, number, NUM_INPUTS, config.num_units)
+    net = NETWORKS[names[0]]._replace(number=number)
     state, losses = nf.training.train_episodes(
-      nf.estimators.truncated_bptt(cell, loss_fn),
+      nf.estimators.truncated_bptt(make_cell(net, config.num_units), loss_fn),
       optimizer,
       copy_task(config.copy_length, config.copy_delay, has_pause),
       nf.training.episodes_init(optimizer, params, key),
-      num_episodes=total,
+      num_episodes=config.copy_updates,
       segment=2 * config.copy_length + config.copy_delay,
       batch_size=config.batch_size,
-      on_update=lambda i, *_: progress.tick(i, total, f"copying, {family}"),
     )
-    return Trained(state.params, losses)
+    return state.params, losses
 
-  keys = jax.random.split(key, config.num_seeds)
-  seeds = jax.vmap(fit, (None, None, 0, 0))
-  both = jax.vmap(seeds, (None, 0, None, None))
-  stacked = jax.tree.map(lambda *a: jnp.stack(a), *(start[n] for n in names))
-  found = sweeps.sweep(
-    lambda number, params: both(number, jnp.arange(2) == 0, params, keys),
-    jnp.array([NETWORKS[name].number for name in names]),
-    jax.tree.map(lambda leaf: leaf[:, : config.num_seeds], stacked),
+  def fit_all(number, params):
+    keys = jax.random.split(key, config.num_seeds)
+    seeds = jax.vmap(fit, (None, None, 0, 0))
+    both = jax.vmap(seeds, (None, 0, None, None))
+    return both(number, np.array([True, False]), params, keys)
+
+  stacked = jax.tree.map(
+    lambda *leaves: np.stack(leaves)[:, : config.num_seeds],
+    *(start[name] for name in names),
   )
+  numbers = np.array([NETWORKS[name].number for name in names])
+  params, losses = sweeps.sweep(fit_all, numbers, stacked)
   return {
-    name: jax.tree.map(lambda leaf, i=i: leaf[i], found)
+    name: (jax.tree.map(lambda leaf, i=i: leaf[i, 0], params), losses[i])
     for i, name in enumerate(names)
   }

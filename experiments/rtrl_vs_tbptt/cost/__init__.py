@@ -13,21 +13,16 @@ diagonal cell has O(n), inputs being fixed) and streams of T steps:
   lazy RTRL, F = n / 2       11.5 n P            1.5 n P    step
   RTRL, diagonal cell        O(P)                P          step
 
-What a student should take from it:
-
-- The price is memory first: at O(n^3) a step the exact gradient of a dense
-  network can be had online, but n P numbers have to be kept.
-- They are kept whatever T is. BPTT keeps less up to some P / 3 steps.
-- RTRL has a gradient at every step for 2 n times the operations of BPTT, which
-  has one at the end of the stream.
-
-Operations are counted while the programs run, loops as often as they turn,
-bytes are those of the compiled programs, so that no machine decides. Times are
-only shown, but for one ratio of a thousand of which ten are claimed.
+The price is memory first: at O(n^3) a step the exact gradient of a dense
+network can be had online, but n P numbers have to be kept, whatever T is. BPTT
+keeps less up to some P / 3 steps, but has a gradient only at the end.
+Operations are counted while the programs run, loops as often as they turn, and
+bytes are those of compiled programs: no machine decides, but for one ratio of
+times, a thousand of which ten are claimed.
 
   python -m experiments.rtrl_vs_tbptt.cost --config.num_units=64
 
-takes 25 s (--full, at twice the size: a minute).
+takes 15 seconds (--full, at twice the size: a minute).
 """
 
 from experiments import study
@@ -39,11 +34,12 @@ STUDY = study.define(
   question=__doc__,
   answer="n P numbers to keep and, put off or in blocks, O(n^3) operations a "
   "step, where BPTT has O(n^2) and keeps all states of the past.",
+  equation=r"J_t = \Phi_t J_{t-1} + I_t, \quad \Phi_t \in R^{n \times n}, \ "
+  r"J_t \in R^{n \times P}",
   caption="Floating-point operations of a step and numbers kept between two "
   "updates against the number of units n, with blocks of n steps and a flush "
-  "every n / 2, the power of n at large n beside each line; bytes that the "
-  "program of a stream needs against its length T; and the time of a step, "
-  "which is not judged.",
+  "every n / 2, and bytes that the program of a stream needs against its "
+  "length T; with the power at large sizes, and how long a step takes.",
   full=run.Config(num_units=256),
   exclusive=True,
 )

@@ -55,10 +55,8 @@ def _evaluate(closed, *args):
 
 def _apply(eqn, values):
   name, params = eqn.primitive.name, eqn.params
-  if name == "scan":
-    return _scan(params, values)
-  if name == "while":
-    return _while(params, values)
+  if name in ("scan", "while"):
+    return {"scan": _scan, "while": _while}[name](params, values)
   for key in _CALLED:
     if key in params:
       return _evaluate(params[key], *values)
@@ -70,23 +68,15 @@ def _apply(eqn, values):
 
 
 def _scan(params, values):
-  cut = params["num_consts"]
-  end = cut + params["num_carry"]
-  consts, start, xs = values[:cut], values[cut:end], values[end:]
+  cut, split = params["num_consts"], params["num_carry"]
+  consts, start, xs = values[:cut], values[cut:][:split], values[cut + split :]
 
   def body(carry, xs_t):
-    state, total = carry
-    outputs, count = _evaluate(params["jaxpr"], *consts, *state, *xs_t)
-    split = params["num_carry"]
-    return (outputs[:split], total + count), outputs[split:]
+    outputs, count = _evaluate(params["jaxpr"], *consts, *carry[0], *xs_t)
+    return (outputs[:split], carry[1] + count), outputs[split:]
 
-  (state, total), ys = lax.scan(
-    body,
-    (start, jnp.zeros([])),
-    xs,
-    length=params["length"],
-    reverse=params["reverse"],
-  )
+  options = {name: params[name] for name in ("length", "reverse")}
+  (state, total), ys = lax.scan(body, (start, jnp.zeros([])), xs, **options)
   return [*state, *ys], total
 
 
@@ -99,9 +89,8 @@ def _while(params, values):
     return _evaluate(params["cond_jaxpr"], *of_cond, *carry[0])[0][0]
 
   def body(carry):
-    state, total = carry
-    outputs, count = _evaluate(params["body_jaxpr"], *of_body, *state)
-    return outputs, total + count
+    outputs, count = _evaluate(params["body_jaxpr"], *of_body, *carry[0])
+    return outputs, carry[1] + count
 
   return lax.while_loop(goes_on, body, (start, jnp.zeros([])))
 
@@ -115,6 +104,5 @@ def _operations(eqn):
     (contracted, _), _ = eqn.params["dimension_numbers"]
     terms = math.prod(eqn.invars[0].aval.shape[axis] for axis in contracted)
     return (2.0 * terms - 1.0) * out.size
-  if name.startswith("reduce"):
-    return float(eqn.invars[0].aval.size)
-  return float(out.size)
+  is_sum = name.startswith("reduce")
+  return float(eqn.invars[0].aval.size if is_sum else out.size)

@@ -1,6 +1,8 @@
-"""What the claims and the figure both read off."""
+"""What the run, the claims and the figure all read off."""
 
 import numpy as np
+
+from experiments import study
 
 # Least cross-entropies of who knows neither coin, x_{t - t1}, x_{t - t2}, both;
 # nats, from the entropies of the target given what is known.
@@ -10,11 +12,18 @@ FLOORS = {
   "knows t2": 0.6277,
   "knows both": 0.4545,
 }
+FROZEN, RTRL = "recurrence frozen", "RTRL"
 
 
-def middle(one: str, other: str) -> float:
-  """Returns the loss half-way between two floors."""
-  return (FLOORS[one] + FLOORS[other]) / 2
+def bptt(update_every: int, window: int) -> str:
+  """Returns how a truncation is called."""
+  return f"BPTT({update_every}, {window})"
+
+
+def final(results: study.Results, method: str) -> np.ndarray:
+  """Returns the mean loss of the last tenth of the training [S, D]."""
+  curves = results.curves[method]
+  return curves[..., -(curves.shape[-1] // 10) :].mean(axis=-1)
 
 
 def task_name(delays: np.ndarray) -> str:

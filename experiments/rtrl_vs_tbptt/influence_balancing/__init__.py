@@ -12,19 +12,16 @@ only. What a student should take from this:
   BPTT(1, k), a gradient at every step through the last k, turns right at
   k = 41. BPTT(K, K), one gradient of the K losses of a segment, reaches on
   average only half as far back and turns at K = 110, just above the mean lag
-  of the influence. With one loss, at the segment's end, it is 41 again.
+  of the influence.
 - In between, a run can look well for a hundred updates, while the state still
   settles, and then turn round: BPTT(1, 40) in the figure.
 - RTRL carries d s / d theta forward and has no such length to choose; lazy RTRL
-  is the same numbers. What no gradient takes away is that the state answers to
-  old parameters: how fast theta converges is decided by the joint linear map of
-  state and parameter, 1.8 times as fast here as d theta / d t = -lr d L / d
-  theta says, which is right for small learning rates only.
+  is the same numbers.
 
   python -m experiments.rtrl_vs_tbptt.influence_balancing
 
-takes 12 seconds (--full: 45 seconds). Numbers to expect: thresholds 41, 110 and
-41; theta = -1/6 up to 1e-8 by RTRL after 3,000 updates.
+takes 12 seconds (--full: 45 seconds). Numbers to expect: thresholds 41 and 110;
+theta = -1/6 up to 1e-8 by RTRL after 3,000 updates.
 """
 
 from experiments import study
@@ -36,6 +33,8 @@ STUDY = study.define(
   question=__doc__,
   answer="In a chain of 23 units 41 steps for every loss, or segments of 110: "
   "what is cut off decides the sign, and RTRL cuts off nothing.",
+  equation=r"\frac{d L}{d \theta} = \frac{\partial L}{\partial s} "
+  r"\sum_{k=0}^{\infty} \Phi^k\,\frac{\partial s}{\partial \theta}",
   caption="The influence of theta on the first unit that a truncated gradient "
   "credits, against the truncation, with the first one of the right sign; and "
   "theta during training, by RTRL and by truncations on both sides of it.",

@@ -1,4 +1,4 @@
-"""The n-gram model as a cell, and what reads and judges both networks."""
+"""The n-gram model as a cell, and the loss of both networks."""
 
 import math
 
@@ -29,12 +29,7 @@ def ngram_cell(*, num_inputs: int, num_units: int, window: int) -> base.Cell:
     seen = jnp.concatenate([state_tm1[0][1:], x_t[None]])
     return seen, jnp.tanh(w @ jnp.append(seen.ravel(), 1.0))
 
-  return base.Cell(
-    init=init,
-    initial_state=initial_state,
-    step=step,
-    input_spec=jax.ShapeDtypeStruct((num_inputs,), jnp.float32),
-  )
+  return base.Cell(init=init, initial_state=initial_state, step=step)
 
 
 def bits(

@@ -1,8 +1,8 @@
 """Trains networks on Murray's task by BPTT and by RTRL."""
 
 import dataclasses
-import math
 import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -12,7 +12,11 @@ from jax import lax
 from jax import numpy as jnp
 
 import nnfun as nf
-from experiments import progress, settings
+from experiments import progress, settings, sweeps
+
+_TIME_CONSTANT = 10.0  # tau, steps.
+_GAIN = 1.5  # w_rec ~ gain N(0, 1) / sqrt(n).
+_FLUSH_EVERY = 25  # Steps between two flushes of lazy RTRL.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,84 +24,51 @@ class Config(settings.Config):
   """The published setting, and how much of it is trained by which method."""
 
   num_units: settings.Count = 50  # n.
-  time_constant: settings.Positive = 10.0  # tau, steps.
   # T, steps of a trial; the first is the initial state.
-  num_steps: settings.Count = 100
-  gain: settings.Positive = 1.5  # w_rec ~ gain N(0, 1) / sqrt(n).
+  num_steps: settings.Several = 100
   # Of w_rec and w_out, on the loss (1/2) MSE.
   learning_rate: settings.Positive = 0.03
-  num_trials: settings.Count = 10_000  # By BPTT.
-  num_seeds: settings.Count = 12  # Networks trained by BPTT.
-  rtrl_num_trials: settings.Count = 400  # By RTRL.
-  rtrl_num_seeds: settings.Count = 2  # How many of the same networks, by RTRL.
-  flush_every: settings.Count = 25  # Steps between two flushes of lazy RTRL.
+  num_trials: settings.Count = 10_000  # In the notebook's direction.
+  num_seeds: settings.Several = 10  # Networks trained in it.
+  rtrl_num_trials: settings.Count = 400  # By RTRL and by BPTT.
+  # How many of the same networks, by RTRL and by BPTT.
+  rtrl_num_seeds: settings.Count = 2
   seed: settings.Seed = 0  # Of the initial weights.
 
-  def __post_init__(self) -> None:
-    """Refuses what RTRL could not be compared with."""
-    super().__post_init__()
-    settings.require(
-      self.num_seeds >= 2 and self.num_steps >= 2,
-      "num_seeds >= 2 and num_steps >= 2",
-      num_seeds=self.num_seeds,
-      num_steps=self.num_steps,
-    )
-    settings.require(
-      self.rtrl_num_seeds <= self.num_seeds,
-      "rtrl_num_seeds <= num_seeds, which are trained by BPTT",
-      rtrl_num_seeds=self.rtrl_num_seeds,
-      num_seeds=self.num_seeds,
-    )
-    settings.require(
-      self.rtrl_num_trials <= self.num_trials,
-      "rtrl_num_trials <= num_trials, those of BPTT",
-      rtrl_num_trials=self.rtrl_num_trials,
-      num_trials=self.num_trials,
-    )
+  def rules(self) -> Iterator[tuple[bool, str]]:
+    """Asks for networks that are trained in every way."""
+    are_among = self.rtrl_num_seeds <= self.num_seeds
+    yield are_among, "rtrl_num_seeds <= num_seeds"
 
 
 class Results(NamedTuple):
-  """What is kept; S networks by BPTT, R <= S of them by RTRL."""
+  """The loss of each trial, before its update; R of S networks by RTRL."""
 
-  bptt: np.ndarray  # Loss of each trial, before its update  [S, N]
-  nudged: np.ndarray  # The same from weights changed in the last bit  [R, M]
   shifted: np.ndarray  # In the direction of the notebook's BPTT  [S, N]
-  rtrl: np.ndarray  # By RTRL  [R, M]
-  bptt_outputs: np.ndarray  # After training  [S, T]
-  rtrl_outputs: np.ndarray  # After training  [R, T]
-  target: np.ndarray  # [T]
+  bptt: np.ndarray  # [R, M]
+  nudged: np.ndarray  # BPTT from weights changed in the last bit  [R, M]
+  rtrl: np.ndarray  # [R, M]
   seconds: np.ndarray  # Of one trial of one network, BPTT and RTRL  [2]
 
 
-def leaky_cell(
-  *, num_units: int, time_constant: float, gain: float
-) -> nf.AffineCell:
-  """h_t = h_tm1 + (tanh(W [h_tm1, x_t]) - h_tm1) / tau,  h_0 = 0.1."""
-
-  def init(key):
-    key_recurrent, key_input = jax.random.split(key)
-    recurrent = jax.random.normal(key_recurrent, (num_units, num_units))
-    return jnp.concatenate(
-      [
-        gain * recurrent / math.sqrt(num_units),
-        jax.random.uniform(key_input, (num_units, 1), minval=-0.1, maxval=0.0),
-      ],
-      axis=1,
-    )
+def leaky_cell(num_units: int) -> nf.AffineCell:
+  """h_t = h_tm1 + (tanh(W h_tm1) - h_tm1) / tau,  h_0 = 0.1."""
+  normal = jax.nn.initializers.normal(_GAIN / num_units**0.5)
 
   def features(h_tm1, x_t):
-    return jnp.concatenate([h_tm1, x_t])
+    del x_t
+    return h_tm1
 
   def activate(a, h_tm1):
-    return h_tm1 + (jnp.tanh(a) - h_tm1) / time_constant
+    return h_tm1 + (jnp.tanh(a) - h_tm1) / _TIME_CONSTANT
 
   return nf.AffineCell(
-    init=init,
+    init=lambda key: normal(key, (num_units, num_units), float),
     initial_state=lambda: jnp.full(num_units, 0.1, float),
     step=nf.base.affine_step(features, activate),
     features=features,
     activate=activate,
-    input_spec=jax.ShapeDtypeStruct((1,), jnp.float32),
+    input_spec=jax.ShapeDtypeStruct((0,), jnp.float32),
   )
 
 
@@ -109,143 +80,95 @@ def target(num_steps: int) -> np.ndarray:
 
 def run(config: Config) -> Results:
   """Trains the same networks by BPTT and by RTRL."""
-  cell = leaky_cell(
-    num_units=config.num_units,
-    time_constant=config.time_constant,
-    gain=config.gain,
-  )
   keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
-  params = jax.vmap(lambda key: _init(config, cell, key))(keys)
+  params = sweeps.sweep(lambda key: start(key, config), keys, quick=True)
   first = jax.tree.map(lambda leaf: leaf[: config.rtrl_num_seeds], params)
-  nudged = jax.tree.map(lambda leaf: jnp.nextafter(leaf, jnp.inf), first)
-  bptt = nf.estimators.truncated_bptt(cell, _loss)
-  rtrl = nf.estimators.rtrl(cell, _loss, flush_every=config.flush_every)
-  whole, fewer = config.num_steps - 1, config.rtrl_num_trials
+  nudged = jax.tree.map(lambda leaf: np.nextafter(leaf, leaf + 1), first)
+  both = jax.tree.map(lambda *leaves: np.concatenate(leaves), first, nudged)
+  cell, few = leaky_cell(config.num_units), config.rtrl_num_trials
+  truncated = nf.estimators.truncated_bptt
   jobs = {
-    "bptt": (_make_fit(config, cell, bptt, whole, config.num_trials), params),
-    "nudged": (_make_fit(config, cell, bptt, whole, fewer), nudged),
-    "shifted": (_make_shifted_fit(config, cell), params),
-    "rtrl": (_make_fit(config, cell, rtrl, 1, fewer), first),
+    "shifted": (truncated(cell, _given_errors), params, config.num_trials),
+    "BPTT": (truncated(cell, _loss), both, few),
+    "RTRL": (
+      nf.estimators.rtrl(cell, _loss, flush_every=_FLUSH_EVERY),
+      first,
+      few,
+    ),
   }
-  fits = {
-    name: _timed(*job)
-    for name, job in progress.track(jobs.items(), "Murray's task")
-  }
-  return Results(
-    **{name: fit.losses for name, fit in fits.items()},
-    bptt_outputs=fits["bptt"].outputs,
-    rtrl_outputs=fits["rtrl"].outputs,
-    target=target(config.num_steps),
-    seconds=np.array([fits["bptt"].seconds, fits["rtrl"].seconds]),
-  )
+  losses, seconds = [], []
+  for name in progress.track(jobs, "Murray's task"):
+    estimator, starts, num_trials = jobs[name]
+    compiled = _make_fit(name, estimator, config, num_trials).lower(starts)
+    compiled = compiled.compile()
+    before = time.monotonic()
+    losses.append(np.asarray(compiled(starts)))
+    seconds.append((time.monotonic() - before) / losses[-1].size)
+  shifted, bptt, rtrl = losses
+  return Results(shifted, *np.split(bptt, 2), rtrl, np.array(seconds[1:]))
 
 
-def _init(config, cell, key):
+def start(key: jax.Array, config: Config) -> nf.base.Params:
+  """Draws the weights of one network."""
   key_cell, key_readout = jax.random.split(key)
-  size = 0.1 / math.sqrt(config.num_units)
-  shape = (config.num_units,)
-  readout = jax.random.uniform(key_readout, shape, minval=-size, maxval=size)
-  return {"cell": cell.init(key_cell), "readout": readout}
+  shape, size = (config.num_units,), 0.1 / config.num_units**0.5
+  return {
+    "cell": leaky_cell(config.num_units).init(key_cell),
+    "readout": jax.random.uniform(key_readout, shape, float, -size, size),
+  }
 
 
 def _loss(params, state_t, y_t):
   return 0.5 * (params["readout"] @ state_t - y_t) ** 2
 
 
-def _targets(config):
-  return jnp.asarray(target(config.num_steps)[1:], float)
+def _given_errors(params, state_t, errors_t):
+  # Linear, so that what comes back are the errors given: the next one to the
+  # state, the present one to the readout.
+  error_t, next_error = errors_t
+  readout, state = lax.stop_gradient((params["readout"], state_t))
+  return next_error * (readout @ state_t) + error_t * (
+    params["readout"] @ state
+  )
 
 
-def _optimizer(config):
+def _make_fit(
+  name: str,
+  estimator: nf.base.GradientEstimator,
+  config: Config,
+  num_trials: int,
+) -> Callable[[nf.base.Params], jax.Array]:
+  """Returns params [S, ...] -> the loss of each trial [S, N]."""
+  cell, num_steps = leaky_cell(config.num_units), config.num_steps - 1
+  y = jnp.asarray(target(config.num_steps)[1:], float)
+  xs = jnp.zeros((num_steps, 0))
   # The notebook's mean is over T steps, the first of which has no error.
-  share = (config.num_steps - 1) / config.num_steps
-  return optax.sgd(share * config.learning_rate), share
+  rate = config.learning_rate / config.num_steps
 
-
-def _make_fit(config, cell, estimator, segment, num_trials):
-  """Returns params -> (loss of each trial [N], outputs at the end [T])."""
-  y = _targets(config)
-  task = nf.Task(lambda key: nf.Episode(jnp.zeros((len(y), 1)), y))
-  optimizer, share = _optimizer(config)
-
-  def fit(params):
-    key = jax.random.key(0)  # Nothing here is drawn.
-    state = nf.training.episodes_init(optimizer, params, key)
-    state, losses = nf.training.train_episodes(
+  def trial(params, index):
+    progress.tick(index, num_trials, "trials")
+    errors = _outputs(cell, params, xs) - y
+    shifted = errors, jnp.append(errors[1:], errors[-1])
+    grads = nf.training.episode_gradient(
       estimator,
-      optimizer,
-      task,
-      state,
-      num_episodes=num_trials,
-      segment=segment,
-      on_update=lambda i, *_: progress.tick(i, num_trials, "trials"),
-    )
-    return share * losses, _outputs(cell, state.params, len(y))
-
-  return fit
-
-
-def _make_shifted_fit(config, cell):
-  """Returns the same for the direction in which the notebook's BPTT goes."""
-  y = _targets(config)
-  optimizer, share = _optimizer(config)
-
-  def loss_fn(params, state_t, errors_t):
-    # Linear, so that what comes back are the errors given: the next one to the
-    # state, the present one to the readout.
-    error_t, next_error = errors_t
-    readout, state = lax.stop_gradient((params["readout"], state_t))
-    return next_error * (readout @ state_t) + error_t * (
-      params["readout"] @ state
-    )
-
-  bptt = nf.estimators.truncated_bptt(cell, loss_fn)
-
-  def trial(carry, index):
-    progress.tick(index, config.num_trials, "trials")
-    params, state = carry
-    errors = _outputs(cell, params, len(y))[1:] - y
-    shifted = jnp.append(errors[1:], errors[-1])
-    estimate = nf.training.episode_gradient(
-      bptt,
       params,
-      jax.random.key(0),
-      jnp.zeros((len(y), 1)),
-      (errors, shifted),
-      segment=len(y),
-    )
-    grads = optax.tree.scale(1 / len(y), estimate.grads)
-    updates, state = optimizer.update(grads, state, params)
-    loss = 0.5 * share * jnp.mean(errors**2)
-    return (optax.apply_updates(params, updates), state), loss
+      jax.random.key(0),  # Nothing is drawn.
+      xs,
+      shifted if name == "shifted" else y,
+      segment=1 if name == "RTRL" else num_steps,
+    ).grads
+    loss = 0.5 * jnp.sum(errors**2) / config.num_steps
+    return optax.tree.add_scale(params, -rate, grads), loss
 
   def fit(params):
-    start = params, optimizer.init(params)
-    (params, _), losses = lax.scan(trial, start, jnp.arange(config.num_trials))
-    return losses, _outputs(cell, params, len(y))
+    return lax.scan(trial, params, jnp.arange(num_trials))[1]
 
-  return fit
+  return jax.jit(jax.vmap(fit))
 
 
-class _Fit(NamedTuple):
-  losses: np.ndarray  # [S, N]
-  outputs: np.ndarray  # [S, T]
-  seconds: float  # For one trial of one network.
-
-
-def _timed(fit, params):
-  compiled = jax.jit(jax.vmap(fit)).lower(params).compile()
-  start = time.monotonic()
-  losses, outputs = jax.tree.map(np.asarray, compiled(params))
-  return _Fit(losses, outputs, (time.monotonic() - start) / losses.size)
-
-
-def _outputs(cell, params, num_steps):
+def _outputs(cell, params, xs):
   def body(state_tm1, x_t):
     state_t = cell.step(params["cell"], state_tm1, x_t)
     return state_t, params["readout"] @ state_t
 
-  inputs = jnp.zeros((num_steps, 1))
-  start = nf.base.initial_state(cell, params["cell"])
-  _, outputs = lax.scan(body, start, inputs)
-  return jnp.concatenate([jnp.zeros(1), outputs])
+  return lax.scan(body, cell.initial_state(), xs)[1]

@@ -9,7 +9,7 @@ from experiments.softmax_temperature.calibration import readings
 AFTER, BEFORE = readings.AFTER, readings.BEFORE
 TEST, VALIDATION = readings.TEST, readings.VALIDATION
 
-_COLORS = {BEFORE: style.PALETTE[1], AFTER: style.PALETTE[0]}
+_SCALES = ((BEFORE, "T = 1", "C1"), (AFTER, "fitted T", "C0"))
 _LEAST_COUNT = 10  # Fewer examples say nothing of an accuracy.
 
 
@@ -24,41 +24,37 @@ def plot(results: study.Results) -> mpl_figure.Figure:
 
 def _reliability(axes, results):
   axes.plot([0, 1], [0, 1], "--", color=style.GREY)
-  right = readings.is_correct(results)
-  for i, label in ((BEFORE, "T = 1"), (AFTER, "fitted T")):
-    found = readings.diagram(
-      results.test.confidences[:, i], right[:, i], int(results.num_bins)
+  test = results.test
+  for i, label, color in _SCALES:
+    counts = test.counts[:, i].sum(axis=0)
+    shown = counts >= _LEAST_COUNT
+    counts = counts[shown]
+    confidence, accuracy = (
+      (means * test.counts)[:, i].sum(axis=0)[shown] / counts
+      for means in (test.confidence, test.accuracy)
     )
-    counts, confidence, accuracy = np.array(found)[
-      :, found.counts >= _LEAST_COUNT
-    ]
-    confidence, accuracy = confidence / counts, accuracy / counts
     spread = np.sqrt(accuracy * (1 - accuracy) / counts)
-    color = _COLORS[i]
-    axes.errorbar(confidence, accuracy, spread, color=color, lw=1.2)
-    area = 8 + 150 * counts / counts.sum()
-    axes.scatter(confidence, accuracy, area, color=color, label=label, zorder=3)
+    axes.errorbar(confidence, accuracy, spread, fmt=f"{color}o-", label=label)
   axes.set(
     title="How often it is right",
-    xlabel="confidence (area: share of the examples)",
+    xlabel="confidence",
     ylabel="accuracy on the test set",
     xlim=(0.15, 1.03),
     ylim=(0, 1.05),
   )
-  axes.legend(loc="upper left", markerscale=0.7)
+  axes.legend(loc="upper left")
 
 
 def _errors(axes, results):
   columns = (*results.test.ece.T, results.test.chance_ece)
-  colors = (*_COLORS.values(), style.GREY)
-  for i, (values, color) in enumerate(zip(columns, colors, strict=True)):
+  for i, values in enumerate(columns):
+    color = ("C1", "C0", style.GREY)[i]
     at = i + np.linspace(-0.2, 0.2, len(values))
     axes.plot(at, 100 * values, "o", color=color, alpha=0.7)
     axes.hlines(100 * values.mean(), i - 0.3, i + 0.3, color=color)
   axes.set(
-    title=f"Calibration error, {int(results.num_bins)} bins",
-    xlabel="dots: each network; lines: their mean",
-    ylabel="ECE on the test set (%)",
+    title="Calibration error",
+    ylabel="ECE on the test set (%), by network",
     ylim=(0, None),
     xlim=(-0.6, 2.6),
   )
@@ -66,21 +62,14 @@ def _errors(axes, results):
 
 
 def _losses(axes, results):
+  epochs = results.epochs
   nll, entropy = (
-    values[:, 1:, VALIDATION].mean(axis=0)
+    values[:, :, VALIDATION].mean(axis=0)
     for values in (results.curve.nll, results.curve.entropy)
   )
-  epochs = np.arange(1, len(nll) + 1)
-  for i, label in ((BEFORE, "T = 1"), (AFTER, "fitted T")):
-    axes.plot(epochs, nll[:, i], color=_COLORS[i], label=f"NLL, {label}")
-    axes.plot(
-      epochs[::4],
-      entropy[::4, i],
-      "o",
-      color=_COLORS[i],
-      ms=3.5,
-      label=f"entropy, {label}",
-    )
+  for i, label, color in _SCALES:
+    axes.plot(epochs, nll[:, i], color, label=f"NLL, {label}")
+    axes.plot(epochs, entropy[:, i], f"{color}--", label=f"entropy, {label}")
   axes.set(
     title="Surer, not better",
     xlabel="epoch",
@@ -91,13 +80,10 @@ def _losses(axes, results):
 
 
 def _temperature(axes, results):
-  temperature = readings.temperature(results.curve.c[:, 1:])
-  error = results.curve.error[:, 1:, TEST, BEFORE]
-  epochs = np.arange(1, temperature.shape[1] + 1)
-  style.band(axes, epochs, temperature, color=_COLORS[AFTER], label="fitted T")
-  style.band(
-    axes, epochs, 10 * error, color=style.PALETTE[2], label="test error × 10"
-  )
+  epochs, temperature = results.epochs, 1 / results.curve.c
+  error = results.curve.error[:, :, TEST, BEFORE]
+  style.band(axes, epochs, temperature, color="C0", label="fitted T")
+  style.band(axes, epochs, 10 * error, color="C2", label="test error × 10")
   axes.axhline(1, color=style.GREY, ls=":", lw=1.2, label="T as trained")
   axes.set(
     title="The temperature keeps rising",

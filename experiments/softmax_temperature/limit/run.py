@@ -1,46 +1,53 @@
 """Evaluates softmax and sparsemax over all temperatures."""
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax import lax
 from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import progress, settings, sweeps
-from experiments.softmax_temperature.limit import extremes
+from experiments.softmax_temperature.limit import theory
 
-_GAPS = np.array([0.5, 1.0, 2.0])
-_LARGE = 1e30  # A c at which the limit is reached.
+_MAX_MAXIMA = 3  # Logits with k = 1, 2, 3 equal maxima.
+_TEMPERATURES = np.array([0.3, 1.0, 3.0])  # Of Gumbel noise.
+_DTYPES = ("float16", "bfloat16", "float32", "float64")
+_FAMILY = ("softmax", "log_softmax", "sparsemax")
+# Logits tried in every dtype; the first is one rounding error from a tie.
+_LOGITS = (
+  (1.0, 1.0, 0.0, -1.0),
+  (1.0, 1.0, 0.0, -1.0),
+  (1.0, 0.5, 0.0, -1.0),
+  (1.0, 1.0, 1.0, 1.0),
+  (1.0, -np.inf, 0.5, 0.0),
+  (1.0, -np.inf, 1.0, -np.inf),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(settings.Config):
   """How many logits are drawn, and how finely c is resolved."""
 
-  num_classes: settings.Count = 10  # n.
-  max_maxima: settings.Count = 3  # Vectors with k = 1, 2 ... K equal maxima.
-  num_vectors: settings.Count = 100  # Logits [n] drawn for each k.
-  num_inverse_temperatures: settings.Count = 41  # c, 1e-2 to 1e3, log-spaced.
-  num_keys: settings.Count = 100  # Independent estimates by Gumbel noise.
-  num_samples: settings.Count = 1000  # Draws of the noise in each.
-  temperatures: tuple[settings.Positive, ...] = (0.3, 1.0, 3.0)  # Of the noise.
-  seed: settings.Seed = 0  # Of logits, weights and noise.
+  num_classes: settings.at_least(_MAX_MAXIMA + 1) = 10  # n.
+  num_vectors: settings.Several = 100  # Logits [n] for each number of maxima.
+  # c, 1e-2 to 1e3, log-spaced.
+  num_inverse_temperatures: settings.Several = 41
+  num_draws: settings.Several = 100_000  # Of Gumbel noise.
+  seed: settings.Seed = 0  # Of logits and noise.
 
-  def __post_init__(self) -> None:
-    """Asks for ties, for a class below them, and for pairs."""
-    super().__post_init__()
-    settings.require(
-      2 <= self.max_maxima < self.num_classes,
-      "2 <= max_maxima < num_classes",
-      max_maxima=self.max_maxima,
-      num_classes=self.num_classes,
-    )
-    for name in ("num_vectors", "num_inverse_temperatures", "num_keys"):
-      value = getattr(self, name)
-      settings.require(value >= 2, f"{name} >= 2", **{name: value})
+
+class Format(NamedTuple):
+  """What a number format makes of softmax, log-softmax and sparsemax."""
+
+  smallest: np.ndarray  # Normal number  []
+  epsilon: np.ndarray  # Distance from 1 to the next number  []
+  cs: np.ndarray  # [E]
+  logits: np.ndarray  # [X, 4]
+  values: np.ndarray  # [X, E, 3, 4]
+  slopes: np.ndarray  # Derivatives by the logits  [X, E, 3, 4, 4]
 
 
 class Results(NamedTuple):
@@ -50,20 +57,16 @@ class Results(NamedTuple):
   cs: np.ndarray  # [C]
   softmax: np.ndarray  # [K, V, C, N]
   sparsemax: np.ndarray  # [K, V, C, N]
-  ends: np.ndarray  # Softmax at c = 0, 1e30 and infinity  [K, V, 3, N]
-  thresholds: np.ndarray  # Least c at which sparsemax is its limit  [K, V]
-  # Of the cost -ln a_0 by z, over c; at `cs` and at c = 1e30.
-  cost_gradients: np.ndarray  # [K, V, C + 1, N]
-  jacobian_norms: np.ndarray  # Of d softmax(c z) / d z  [K, V, C, 3]
-  half_norms: np.ndarray  # The same where one probability is 1/2  [C, 3]
-  gaps: np.ndarray  # [G]
-  peak_xs: np.ndarray  # c gap  [X]
-  peak_norms: np.ndarray  # l_2, of two classes at (gap, 0)  [G, X]
-  formats: dict[str, extremes.Format]
-  temperatures: np.ndarray  # Of Gumbel noise G  [T]
-  noisy_logits: np.ndarray  # x  [N]
-  # How often each class has the largest x + T G, R estimates.
-  picked: np.ndarray  # [T, R, N]
+  limits: np.ndarray  # Softmax at c = 1e30 and infinity  [K, V, 2, N]
+  # Sparsemax at c k gap a billionth below and above 1.
+  brinks: np.ndarray  # [K, V, 2, N]
+  cost_gradients: np.ndarray  # Of -ln a_0 by z, over c  [K, V, C, N]
+  jacobian_norms: np.ndarray  # Of d softmax(c z) / d z  [3, K, V, C]
+  pair_cs: np.ndarray  # [X]
+  pair_norms: np.ndarray  # l_2 of the Jacobian, two classes (1, 0)  [X]
+  formats: dict[str, Format]
+  temperatures: np.ndarray  # T  [T]
+  picked: np.ndarray  # Largest of the first logits plus T G  [T, R]
 
 
 def run(config: Config) -> Results:
@@ -71,102 +74,76 @@ def run(config: Config) -> Results:
   rng = np.random.default_rng(config.seed)
   logits = _logits(config, rng)
   cs = np.logspace(-2, 3, config.num_inverse_temperatures)
+  k = np.arange(1, _MAX_MAXIMA + 1)[:, None]
+  brinks = (1 + np.array([-1e-9, 1e-9])) / (k * theory.gaps(logits))[..., None]
+  pair_cs = np.logspace(-1, 1.5, 601)
+  noise = rng.gumbel(size=(config.num_draws, config.num_classes))
   with jax.enable_x64(True):
+    values_at = jax.vmap(functools.partial(_values, cs))
+    *values, jacobians = sweeps.sweep(values_at, logits, brinks, quick=True)
+    pairs = np.tile([1.0, 0.0], (len(pair_cs), 1))
+    of_pair = sweeps.sweep(_jacobian, pairs, pair_cs, quick=True)
     formats = {
-      dtype: extremes.evaluate(dtype)
-      for dtype in progress.track(extremes.DTYPES, "number formats")
+      dtype: evaluate(dtype)
+      for dtype in progress.track(_DTYPES, "number formats")
     }
-    return Results(
-      logits=logits,
-      cs=cs,
-      **_values(logits, cs),
-      **_jacobians(logits, cs),
-      formats=formats,
-      **_gumbel(config, rng),
-    )
+  orders = (1, 2, np.inf)
+  return Results(
+    logits,
+    cs,
+    *values,
+    np.stack([np.linalg.norm(jacobians, p, axis=(-2, -1)) for p in orders]),
+    pair_cs,
+    np.linalg.norm(of_pair, 2, axis=(-2, -1)),
+    formats,
+    _TEMPERATURES,
+    np.stack([(logits[0, 0] + t * noise).argmax(1) for t in _TEMPERATURES]),
+  )
 
 
 def _logits(config, rng):
   """Draws logits; in the k-th block the k largest are made equal."""
-  shape = (config.max_maxima, config.num_vectors, config.num_classes)
+  shape = (_MAX_MAXIMA, config.num_vectors, config.num_classes)
   logits = np.sort(rng.normal(size=shape), axis=-1)[..., ::-1]
-  for k in range(config.max_maxima):
+  for k in range(_MAX_MAXIMA):
     logits[k, :, : k + 1] = logits[k, :, :1]
   return rng.permuted(logits, axis=-1)
 
 
-def _values(logits, cs):
-  ends, cs = jnp.array([0, _LARGE, np.inf]), jnp.asarray(cs)
+_jacobian = jax.jacrev(nf.activations.softmax)
 
-  def softmax(z, cs):
-    return jax.vmap(nf.activations.softmax, (None, 0))(z, cs)
 
+def _values(cs, z, brink):
   def gradient(z, c):
     return jax.grad(lambda z: -nf.activations.log_softmax(z, c)[0])(z) / c
 
-  def of(z):
-    return {
-      "softmax": softmax(z, cs),
-      "sparsemax": jax.vmap(nf.activations.sparsemax, (None, 0))(z, cs),
-      "ends": softmax(z, ends),
-      "thresholds": _threshold(z),
-      "cost_gradients": jax.vmap(gradient, (None, 0))(
-        z, jnp.append(cs, _LARGE)
-      ),
-    }
+  def at(fn, cs):
+    return jax.vmap(fn, (None, 0))(z, jnp.asarray(cs))
 
-  return sweeps.sweep(jax.vmap(of), logits, quick=True)
-
-
-def _threshold(z):
-  """Bisects for the least c at which sparsemax is uniform over the maxima."""
-  is_max = z == jnp.max(z)
-  limit = is_max / jnp.sum(is_max)
-
-  def halve(_, ends):
-    middle = jnp.sqrt(ends[0] * ends[1])
-    distance = jnp.abs(nf.activations.sparsemax(z, middle) - limit)
-    is_below = jnp.any(distance > 2 * jnp.finfo(z.dtype).eps)
-    low, high = jnp.stack([middle, ends[1]]), jnp.stack([ends[0], middle])
-    return jnp.where(is_below, low, high)
-
-  return lax.fori_loop(0, 60, halve, jnp.array([1e-6, 1e9]))[1]
+  return (
+    at(nf.activations.softmax, cs),
+    at(nf.activations.sparsemax, cs),
+    at(nf.activations.softmax, np.array([1e30, np.inf])),
+    at(nf.activations.sparsemax, brink),
+    at(gradient, cs),
+    at(_jacobian, cs),
+  )
 
 
-def _jacobians(logits, cs):
-  """Norms by automatic differentiation, also where a closed form is known."""
-  n = logits.shape[-1]
-  first, xs = np.eye(n)[0], np.logspace(-1, 1.5, 601)
-  two = np.where(np.arange(n) < 2, 0.0, -np.inf)
+def evaluate(dtype: str) -> Format:
+  """Evaluates functions and gradients from c = 1e-30 to 1e30, in x64 mode."""
+  info, logits = jnp.finfo(dtype), np.array(_LOGITS)
+  logits[0, 1] -= float(info.epsneg)
+  zs, cs = logits.astype(info.dtype), 10.0 ** np.arange(-30, 31)
 
-  def norms(z, c):
-    jacobian = jax.jacfwd(nf.activations.softmax)(z, c)
-    return jnp.stack([jnp.linalg.norm(jacobian, p) for p in (1, 2, np.inf)])
+  def family(z, c):
+    values = [getattr(nf.activations, name)(z, c) for name in _FAMILY]
+    return (jnp.stack(values),) * 2
 
-  over = jax.vmap(norms, (None, 0))  # All c of one z.
-  gaps = _GAPS[:, None]
-  each_cs = np.broadcast_to(cs, (*logits.shape[:2], len(cs)))
-  half = np.log(n - 1) / cs[:, None] * first
-  return {
-    "jacobian_norms": sweeps.sweep(jax.vmap(over), logits, each_cs),
-    "half_norms": sweeps.sweep(norms, half, cs, quick=True),
-    "gaps": _GAPS,
-    "peak_xs": xs,
-    "peak_norms": sweeps.sweep(over, gaps * first + two, xs / gaps)[..., 1],
-  }
+  def evaluate_all(z):
+    slopes_and_values = jax.jacrev(family, has_aux=True)
+    return jax.vmap(lambda c: slopes_and_values(z, c))(jnp.asarray(cs))
 
-
-def _gumbel(config, rng):
-  x = rng.normal(size=config.num_classes)
-  keys = jax.random.split(jax.random.key(config.seed), config.num_keys)
-
-  def estimate(key):
-    noise = jax.random.gumbel(key, (config.num_samples, x.size))
-    picked = [jnp.argmax(x[None] + t * noise, 1) for t in config.temperatures]
-    return jax.nn.one_hot(jnp.stack(picked), x.size).mean(axis=1)
-
-  return {
-    "temperatures": np.array(config.temperatures),
-    "noisy_logits": x,
-    "picked": np.swapaxes(sweeps.sweep(estimate, keys, quick=True), 0, 1),
-  }
+  slopes, values = sweeps.sweep(evaluate_all, zs, quick=True)
+  sizes = np.array(float(info.tiny)), np.array(float(info.eps))
+  return Format(*sizes, cs, *(x.astype(float) for x in (zs, values, slopes)))

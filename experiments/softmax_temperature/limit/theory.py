@@ -5,6 +5,7 @@ distance from the maximum to the largest of the others.
 """
 
 import numpy as np
+from scipy import special
 
 # Two classes at (gap, 0): the Jacobian has the norm 2 c p (1 - p), with x = c
 # gap (x / 2) / cosh(x / 2)^2 / gap, largest where (x / 2) tanh(x / 2) = 1 / 2.
@@ -26,27 +27,16 @@ def mass_off_maxima(p: np.ndarray, z: np.ndarray) -> np.ndarray:
   return np.where(maxima(z), 0, p).sum(axis=-1)
 
 
-def uniform_over_maxima(z: np.ndarray) -> np.ndarray:
-  """Returns the limit c -> infinity, [..., n]."""
-  return maxima(z) / maxima(z).sum(axis=-1, keepdims=True)
-
-
 def softmax(z: np.ndarray, c: np.ndarray) -> np.ndarray:
   """Returns probabilities in proportion to exp(c z), z [..., n] and c [...]."""
-  z = np.asarray(z, np.float64)
-  below = z - z.max(axis=-1, keepdims=True)
-  with np.errstate(over="ignore"):  # c gap beyond the largest number.
-    p = np.exp(np.asarray(c)[..., None] * below)
-  return p / p.sum(axis=-1, keepdims=True)
+  # c z alone would have lost the digits in which near-ties differ.
+  return special.softmax(c[..., None] * (z - z.max(-1, keepdims=True)), axis=-1)
 
 
 def softmax_jacobian(z: np.ndarray, c: np.ndarray) -> np.ndarray:
-  """Returns c a_i (delta_ij - a_j) [..., n, n], z [..., n] and c [...].
-
-  The diagonal a_i (1 - a_i) is a sum over j != i of a_i a_j, which has no
-  cancellation.
-  """
+  """Returns c a_i (delta_ij - a_j) [..., n, n], z [..., n] and c [...]."""
   a = softmax(z, c)
+  # a_i (1 - a_i) would cancel; it is the sum of a_i a_j over j != i.
   off = a[..., :, None] * a[..., None, :] * (1 - np.eye(a.shape[-1]))
   jacobian = np.eye(a.shape[-1]) * off.sum(-1, keepdims=True) - off
-  return np.asarray(c)[..., None, None] * jacobian
+  return c[..., None, None] * jacobian

@@ -1,111 +1,97 @@
-"""Claims of the study of backpropagation: formulas and steps.
-
-Identities are claimed to 1e-12, some hundred roundings of float64.
-"""
+"""Claims of the study of backpropagation."""
 
 import numpy as np
 
-from experiments import study
-from experiments.claims import Claim, Source, theory
-from experiments.textbook.backpropagation import training_claims
-from experiments.textbook.backpropagation.readings import by_name
+from experiments import measure, study
+from experiments.claims import Claim, Source, conjecture, theory
 
-_EXACT = 1e-12
-_RELATIVE = "relative error against autodiff"
+# By what `Results.identities` calls them: source and statement.
+_IDENTITIES = {
+  "four-equations": (
+    Source("S0-2.1", "S0", "section 2.1, equations 2.9"),
+    "The four equations of backpropagation give the gradient of any network.",
+  ),
+  "biases-and-weights": (
+    Source("S1-P5", "S1", "problem 5, equations 12 and 19"),
+    "The error of a neuron is the cost's derivative by its bias; times a_k, by "
+    "its weight from k.",
+  ),
+  "batch": (
+    Source("S2-backprop", "S2", "Forward-pass (batch); general layer"),
+    "With a column for each example the same equations give the gradient of a "
+    "batch.",
+  ),
+  "step": (
+    Source("S0-2.2", "S0", "section 2.2"),
+    "Backpropagation over a mini-batch, its layers from the last down, gives "
+    "the step of gradient descent.",
+  ),
+  "recurrence": (
+    Source("S3-1.5.1", "S3", "theorem 1.5.1, its base case put right"),
+    "The forward recurrence gives dh/dw, hence the gradient; with one matrix "
+    "for all layers it is RTRL.",
+  ),
+  "softmax-regression": (
+    theory("S4-1", "question 1, answered by backpropagation", "S4"),
+    "Softmax regression has dl/da = -e_y / a_y, dl/dz = dl/db = a - e_y and "
+    "dl/dW = (a - e_y) x^T.",
+  ),
+}
 
 
 def claims(results: study.Results) -> list[Claim]:
-  """Compares every formula with autodiff, and training with its sources."""
+  """Compares formulas with autodiff, and training with its sources."""
   return [
-    *_descent(results),
-    *_equations(results.identities),
-    *_forward(results.identities.recurrence),
+    *_descent(results.steepest),
+    *_identities(results.identities),
     _costs(results.costs),
-    *_softmax(results),
-    *_misprints(results),
-    *training_claims.claims(results),
+    _one_minimum(results.regression),
+    *_misprints(results.misprints),
+    _noise(results.noise),
+    *_batch_sizes(results.batch_sizes),
+    _optimizers(results.grid, results.regression["test accuracy"]),
   ]
 
 
-def _descent(results):
-  steepest = results.steepest
+def _descent(steepest):
+  along, random = steepest["along"], steepest["random"]
   yield Source("S0-1.4", "S0", "exercise 1.4").equal(
     "steepest",
     "Among steps of one small length, none lowers the cost more than the one "
     "along minus the gradient.",
     1.0,
-    max(steepest.random, steepest.searched),
-    tolerance=1e-5,  # The length; and what a search of 2,000 steps leaves.
+    max(random, steepest["searched"]) / along,
+    tolerance=1e-5,  # The length; and what a search leaves.
     quantity="best fall of C found by its values, over that along -grad C",
-    note=f"The best random direction has {float(steepest.random):.2f}.",
+    note=f"The best random direction has {random / along:.2f}.",
   )
   yield Source("S1-P4", "S1", "problem 4, equation 11").equal(
     "bound",
     "A step of length eps along minus the gradient lowers the cost by eps "
     "times the norm of the gradient.",
     1.0,
-    steepest.along,
+    along / steepest["norm"],
     tolerance=1e-4,  # eps = 1e-5, times a curvature of order 1 to 10.
     quantity="fall of C over eps norm(grad C), eps = 1e-5",
   )
 
 
-def _equations(identities):
-  yield Source("S0-2.1", "S0", "section 2.1, equations 2.9").zero(
-    "four-equations",
-    "The four equations of backpropagation give the gradient of any network.",
-    by_name(identities.gradients),
-    tolerance=_EXACT,
-    quantity=_RELATIVE,
-    note="One to four layers, seven activations, four costs.",
-  )
-  yield Source("S1-P5", "S1", "problem 5, equations 12 and 19").zero(
-    "biases-and-weights",
-    "The error of a neuron is the cost's derivative by its bias; times a_k, by "
-    "its weight from k.",
-    by_name(identities.differences),
-    tolerance=1e-8,  # Third derivatives times 1e-10, and rounding over 1e-5.
-    quantity="relative error against differences of the cost",
-  )
-  yield Source("S2-backprop", "S2", "Forward-pass (batch); general layer").zero(
-    "batch",
-    "With a column for each example the same equations give the gradient of a "
-    "batch.",
-    by_name(identities.batches),
-    tolerance=_EXACT,
-    quantity=_RELATIVE,
-  )
-  yield Source("S0-2.2", "S0", "section 2.2").zero(
-    "step",
-    "Backpropagation over a mini-batch, its layers from the last down, gives "
-    "the step of gradient descent.",
-    by_name(identities.step),
-    tolerance=_EXACT,
-    quantity="relative error of the step of `nf.minibatch.fit`",
-  )
-
-
-def _forward(recurrence):
-  errors = by_name(recurrence)
-  printed, factor = errors.pop("printed"), errors.pop("printed, over 1 - h_i")
-  yield Source("S3-1.5.1", "S3", "theorem 1.5.1, its base case put right").zero(
-    "recurrence",
-    "The forward recurrence gives dh/dw, hence the gradient; with one matrix "
-    "for all layers it is RTRL.",
-    errors,
-    tolerance=_EXACT,
-    quantity="relative error",
-  )
-  yield theory("S3-1.5.1", "theorem 1.5.1 as printed, case l = n", "S3").zero(
-    "base-case",
-    "With the base case as printed, a sigmoid unit's derivatives come out 1 / "
-    "(1 - h) times too large.",
-    factor,
-    tolerance=_EXACT,
-    quantity="relative error of this prediction",
-    note="Erratum: dh_i / dw_ij is printed as h_i h_j, for sigma'(s_i) h_j. "
-    f"In the worst network the gradient is {printed:.0%} of its norm off.",
-  )
+def _identities(errors):
+  printed = errors["recurrence"]["as printed"]
+  notes = {
+    "four-equations": "One to four layers, seven activations, three costs.",
+    "recurrence": "Erratum: dh_i / dw_ij is printed as h_i h_j, for "
+    f"sigma'(s_i) h_j, and the gradient is {printed:.0%} of its norm off.",
+  }
+  for key, (source, statement) in _IDENTITIES.items():
+    yield source.zero(
+      key,
+      statement,
+      {k: v for k, v in errors[key].items() if k != "as printed"},
+      tolerance=1e-12,  # Some hundred roundings of float64.
+      quantity="relative error",
+      note=notes.get(key, ""),
+    )
 
 
 def _costs(costs):
@@ -120,72 +106,114 @@ def _costs(costs):
     "layers, backpropagation (5N - 2) / 2N.",
     1.0,
     {
-      "forward accumulation": costs.forward[-1] / costs.plain[-1] / forward,
-      "backpropagation": costs.backward[-1] / costs.plain[-1] / backward,
+      "forward accumulation": costs.forward[-1] / forward,
+      "backpropagation": costs.backward[-1] / backward,
     },
     tolerance=4 / n,  # Biases and activations: of order n, beside n^2.
     quantity="operations counted by XLA over those expected",
-    note=f"{num_layers} layers of {n} units: {forward:.0f} and {backward:.2f} "
-    "passes.",
   )
 
 
-def _softmax(results):
-  yield theory("S4-1", "question 1, answered by backpropagation", "S4").zero(
-    "softmax-regression",
-    "Softmax regression has dl/da = -e_y / a_y, dl/dz = dl/db = a - e_y and "
-    "dl/dW = (a - e_y) x^T.",
-    by_name(results.identities.regression),
-    tolerance=_EXACT,
-    quantity=_RELATIVE,
-  )
-  regression = results.regression
-  ours, theirs = regression.accuracy
-  yield Source("S4-1", "sklearn", "LogisticRegression by Newton's method").zero(
+def _one_minimum(regression):
+  return Source("S4-1", "sklearn", "LogisticRegression").zero(
     "one-minimum",
-    "Trained with these derivatives on digits, softmax regression reaches the "
-    "one minimum that scikit-learn finds.",
-    regression.error,
-    tolerance=1e-3,  # float32, and what Nesterov's method leaves.
-    quantity="relative distance of the weights",
-    note=f"{float(regression.agreement):.1%} of the test digits get the same "
-    f"label; accuracy {ours:.3f}, and {theirs:.3f} of the other program.",
-  )
-  yield Source("S0-3.2", "S0", "section 3.2, equations 3.6 and 3.7").zero(
-    "softmax-layer",
-    "Behind a softmax under the negative log-likelihood the error of an output "
-    "is a - y.",
-    by_name(results.identities.output_layer),
-    tolerance=_EXACT,
-    quantity="relative error against `nf.mlp.backpropagation`",
+    "On digits these derivatives of softmax regression vanish where "
+    "scikit-learn finds its one minimum.",
+    {k: regression[k] / regression["norm of W"] for k in ("by W", "by b")},
+    tolerance=1e-6,  # Newton's method stops at derivatives of 1e-8.
+    quantity="norm of the gradient over that of the weights",
   )
 
 
-def _misprints(results):
-  for id, cite, misprints, count, statement in (
-    (
-      "S0-misprints",
-      "S0",
-      results.exercises,
-      4,
-      "Four passages of the exercises do not hold as printed; what is put in "
-      "their place does.",
-    ),
-    (
-      "S2-misprints",
-      "S2",
-      results.slides,
-      2,
-      "Two passages of the slides do not hold as printed; what is put in "
-      "their place does.",
-    ),
+def _misprints(misprints):
+  for cite, id, name in (
+    ("S0", "S0-misprints", "the exercises"),
+    ("S2", "S2-misprints", "the slides"),
   ):
-    yield theory(id, "compared with what is computed", cite).equal(
+    passages = misprints[cite]
+    yield theory(id, "compared with what is computed", cite).zero(
       f"misprints-{cite.lower()}",
-      statement,
-      count,
-      np.sum(~misprints.printed & misprints.instead),
+      f"{len(passages)} passages of {name} do not hold as printed; what is put "
+      "in their place does.",
+      sum(is_right or not instead for is_right, instead in passages.values()),
       tolerance=0.0,
-      quantity="passages that disagree as printed, and agree as put right",
-      note="; ".join(misprints.names) + ".",
+      quantity="passages that hold as printed, or not as put right",
+      note="; ".join(passages) + ".",
     )
+
+
+def _noise(noise):
+  return theory("S2-training", "error of a sample's mean").equivalent(
+    "noise",
+    "The squared error of a mini-batch's gradient is (N - B) / (N - 1) B of "
+    "the variance of single gradients.",
+    1.0,
+    {name: measure.mean(ratios) for name, ratios in noise.items()},
+    margin=0.05,  # Half of what B to B + 1 changes at B = 10.
+    quantity="mean squared error over the expected one",
+  )
+
+
+def _batch_sizes(curves):
+  train, test = np.log(curves.train), np.log(curves.test)
+  sizes, early = curves.sizes, len(curves.epochs) // 3
+  yield theory("S3-1.4-sgd", "more updates an epoch", "S3").at_least(
+    "smaller-is-faster",
+    "After few epochs at one learning rate SGD is ahead of mini-batches, and "
+    "these are of the whole batch.",
+    0.0,
+    {
+      f"B = {sizes[i]} before B = {sizes[i + 1]}": measure.difference(
+        train[:, i + 1, early], train[:, i, early]
+      )
+      for i in range(len(sizes) - 1)
+    },
+    strict=True,
+    quantity=f"difference of log loss after {curves.epochs[early]} epochs",
+  )
+  seeds, best = np.arange(len(test)), curves.validation[:, 0].argmin(axis=1)
+  accuracy = curves.accuracy[:, 0]
+  yield Source("S3-1.4-sgd", "S3", "section 1.4, epochs").at_least(
+    "epochs",
+    "Too few epochs lead to poor accuracy, too many to poor generalisation: "
+    "SGD's test loss rises while its training loss falls.",
+    0.0,
+    {
+      "test accuracy, rise after one epoch": measure.difference(
+        accuracy[seeds, best], accuracy[:, 0]
+      ),
+      "test loss, rise since the best epoch": measure.difference(
+        test[:, 0, -1], test[seeds, 0, best]
+      ),
+      "training loss, fall since then": measure.difference(
+        train[seeds, 0, best], train[:, 0, -1]
+      ),
+    },
+    strict=True,
+    quantity="change of accuracy or log loss",
+    note=f"Best at epoch {np.median(curves.epochs[best]):.0f} (median). Test "
+    f"accuracy is {accuracy[seeds, best].mean():.3f} there and "
+    f"{accuracy[:, -1].mean():.3f} at the end: it is the confidence in wrong "
+    "answers that grows.",
+  )
+
+
+def _optimizers(grid, linear):
+  best = grid.validation.mean(axis=0).argmax(axis=1)
+  chosen = {
+    f"{name} at {grid.learning_rates[best[i]]:g}": grid.test[:, i, best[i]]
+    for i, name in enumerate(grid.optimizers)
+  }
+  shown = ", ".join(f"{name} {a.mean():.3f}" for name, a in chosen.items())
+  return conjecture(
+    "S2-losses", "a hidden layer helps, whichever optimiser trains it"
+  ).at_least(
+    "better-than-linear",
+    "At the rate that is best on validation images, every optimiser trains a "
+    "network beyond softmax regression.",
+    0.0,
+    {name: measure.mean(found - linear) for name, found in chosen.items()},
+    strict=True,
+    quantity="test accuracy less that of softmax regression",
+    note=f"Softmax regression {linear:.3f}; {shown}.",
+  )

@@ -1,102 +1,66 @@
 """Figure of the study of backpropagation."""
 
-import numpy as np
 from matplotlib import figure as mpl_figure
 
 from experiments import study, style
-from experiments.textbook.backpropagation import readings
 
 
 def plot(results: study.Results) -> mpl_figure.Figure:
   """Draws costs, batch sizes, and the comparison of optimisers."""
-  fig, axes = style.figure(2, 2, height=7.8)
-  _plot_costs(axes[0, 0], results.costs)
-  _plot_batch_sizes(axes[0, 1], results.batch_sizes)
-  _plot_rates(axes[1, 0], results.grid)
-  _plot_accuracy(axes[1, 1], results)
+  fig, axes = style.figure(1, 3, height=3.9)
+  _plot_costs(axes[0], results.costs)
+  _plot_batch_sizes(axes[1], results.batch_sizes)
+  _plot_rates(axes[2], results)
+  for ax in axes:
+    ax.minorticks_off()  # More than all else in the file.
+  handles_and_names = axes[2].get_legend_handles_labels()
+  fig.legend(*handles_and_names, loc="outside lower right", ncols=8, fontsize=8)
   return fig
 
 
 def _plot_costs(axes, costs):
   num_layers = int(costs.num_layers)
   weights = num_layers * costs.widths**2
-  axes.loglog(
-    weights,
-    weights * (num_layers - 1) / (2 * num_layers),
-    ":",
-    color=style.GREY,
-    label="P (N - 1) / 2N",
-  )
-  for counted, label, color in (
-    (costs.forward, "forward accumulation", style.PALETTE[1]),
-    (costs.backward, "backpropagation", style.PALETTE[0]),
+  expected = weights * (num_layers - 1) / (2 * num_layers)
+  for passes, label, fmt, color in (
+    (expected, "P (N - 1) / 2N", ":", style.GREY),
+    (costs.forward, "forward accumulation", "o-", style.PALETTE[1]),
+    (costs.backward, "backpropagation", "o-", style.PALETTE[0]),
   ):
-    axes.loglog(weights, counted / costs.plain, "o-", color=color, label=label)
+    axes.loglog(weights, passes, fmt, color=color, label=label)
   axes.set(
     title="Cost of the gradient",
-    xlabel=f"number of weights P, in N = {num_layers} layers",
+    xlabel=f"weights P in N = {num_layers} layers",
     ylabel="operations (plain passes)",
-    ylim=(1, 50 * max(costs.forward / costs.plain)),
+    ylim=(1, 50 * max(costs.forward)),
   )
-  axes.legend(loc="upper left")
+  axes.legend(loc="upper left", fontsize=8)
 
 
 def _plot_batch_sizes(axes, curves):
-  epochs = np.arange(1, curves.train.shape[-1])
   for i, size in enumerate(curves.sizes):
-    color = style.PALETTE[i]
-    axes.loglog(epochs, curves.train[:, i, 1:].mean(0), "--", color=color)
-    test = curves.test[:, i, 1:]
-    style.band(axes, epochs, test, color=color, label=f"B = {size}")
+    color, train = style.PALETTE[i], curves.train[:, i].mean(axis=0)
+    axes.loglog(curves.epochs, train, "--", color=color)
+    test, label = curves.test[:, i], f"B = {size}"
+    style.band(axes, curves.epochs, test, color=color, label=label)
   axes.set(
-    title="One rate, three batch sizes",
+    title="Three batch sizes",
     xlabel="epoch",
     ylabel="loss (nats): test; dashed: training",
   )
   axes.legend(loc="lower left")
 
 
-def _color(index):
-  return (*style.PALETTE, style.GREY, "#8c564b")[index]
-
-
-def _plot_rates(axes, grid):
-  accuracy = grid.test.mean(axis=2)
-  for i in range(len(accuracy)):
-    axes.semilogx(
-      grid.learning_rates,
-      accuracy[i],
-      marker="o",
-      markersize=3.5,
-      color=_color(i),
-      linestyle=("-", "--")[i % 2],
-    )
+def _plot_rates(axes, results):
+  grid, linear = results.grid, float(results.regression["test accuracy"])
+  for i, name in enumerate(grid.optimizers):
+    accuracy = grid.test[:, i].mean(axis=0)
+    axes.plot(grid.learning_rates, accuracy, "o-", ms=4, lw=1.2, label=name)
+  axes.axhline(linear, color=style.GREY, ls=":", label="softmax regression")
   axes.set(
-    title="Optimisers (colours: see right)",
+    title="Optimisers (below)",
     xlabel="learning rate at the start",
     ylabel="test accuracy at the end",
-    ylim=(0, 1.02),
-  )
-
-
-def _plot_accuracy(axes, results):
-  grid, best = results.grid, readings.best_rates(results.grid)
-  names = [
-    f"{name}, {grid.learning_rates[rate]:g}"
-    for name, rate in zip(grid.methods, best, strict=True)
-  ]
-  for i, accuracy in enumerate(readings.chosen(grid.test, best)):
-    places = np.full(len(accuracy), i)
-    axes.plot(accuracy, places, "o", color=_color(i), alpha=0.5)
-    axes.plot(accuracy.mean(), i, "|", color="k", markersize=14)
-  style.reference(
-    axes, "softmax regression", x=float(results.regression.accuracy[1])
-  )
-  axes.set_yticks(range(len(names)), names)
-  for i, text in enumerate(axes.get_yticklabels()):
-    text.set_color(_color(i))
-  axes.set(
-    title="At the rate best on validation",
-    xlabel="test accuracy (bar: mean over seeds)",
-    ylim=(len(names) - 0.4, -1.0),
+    xscale="log",
+    ylim=(0.8, 1.0),
   )

@@ -1,104 +1,58 @@
 """What two documents print and what holds instead, each computed."""
 
-from typing import NamedTuple
+import functools
 
 import jax
 import numpy as np
+from scipy import special
 
-import nnfun as nf
 from experiments.textbook.backpropagation import networks
 
 
-class Misprints(NamedTuple):
-  """M passages of one document."""
-
-  names: np.ndarray  # [M]
-  printed: np.ndarray  # Whether what is printed holds, bool  [M]
-  instead: np.ndarray  # Whether what is put in its place holds, bool  [M]
-
-
-def _table(rows):
-  names, printed, instead = zip(*rows, strict=True)
-  flags = np.array(printed, bool), np.array(instead, bool)
-  return Misprints(np.array(names), *flags)
-
-
-def exercises(num_layers: int) -> Misprints:
-  """S0: its binary digits, loops over the layers, and a tower."""
-  bits = [[d for d in range(10) if d >> place & 1] for place in range(4)]
-  return _table(
-    [
-      ("1.3: w_k0 > 0.99, w_j0 < 0.01 for x_k, x_j", *_are_activations()),
-      (
-        "1.3: 1' the second most for the second least significant bit",
-        bits[-2] == [2, 3, 6, 7],
-        bits[1] == [2, 3, 6, 7],
-      ),
-      (
-        "2.2: loops L - 1 <= l <= 2 and L <= l <= 2 for loops down to 2",
-        _visits_all(num_layers, range(num_layers - 1, 3), range(num_layers, 3)),
-        _visits_all(
-          num_layers, range(num_layers - 1, 1, -1), range(num_layers, 1, -1)
-        ),
-      ),
-      (
-        "4.3: two variables' bias between h and h for h and 2h",
-        _is_range(1, 1),
-        _is_range(1, 2),
-      ),
-    ]
-  )
-
-
-def _visits_all(last, backward, updated):
-  """Whether each error follows on the one above, and all layers are updated."""
-  known = {last}
-  for layer in backward:
-    known |= {layer} if layer + 1 in known else set()
-  return known == set(updated) == set(range(2, last + 1))
-
-
-def _are_activations():
-  """Whether w, and whether x, is as said of each odd digit."""
-  w, odd = np.where(np.arange(10) % 2, 1.0, -1.0), range(1, 10, 2)
-  # The worst inputs of a digit: what is wrong counts against it.
-  x = {k: np.where(w < 0, 0.01, 0.0) + 0.99 * (np.arange(10) == k) for k in odd}
-
-  def is_said(said, k):
-    return said[k] >= 0.99 and np.delete(said, k).max() <= 0.01
-
-  are_inputs = all(is_said(x[k], k) and w @ x[k] > 0.90 for k in odd)
-  return all(is_said(w, k) for k in odd), are_inputs
-
-
-def _is_range(low, high):
-  """Whether just the biases -beta h, low < beta < high, detect both of two."""
+def misprints(rng: np.random.Generator) -> dict[str, dict[str, np.ndarray]]:
+  """Returns whether passages hold as printed, and as put right, by document."""
+  digits, layers = np.arange(10), range(1, 5)  # 1, ..., L.
+  bits = [digits[digits >> place & 1 == 1].tolist() for place in range(4)]
+  weights = np.where(digits % 2, 1.0, -1.0)  # Of the least significant bit.
+  outputs = np.where(digits == 3, 0.99, 0.01)
+  visited = [
+    ([i for i in layers if 3 <= i <= 2], [i for i in layers if 4 <= i <= 2]),
+    ([i for i in layers if 2 <= i <= 3], [i for i in layers if 2 <= i <= 4]),
+  ]
+  # Biases -beta h of a neuron that is to detect that both of two inputs are h.
   h, betas = 1e4, np.arange(0.25, 3, 0.5)
-  one, both = (nf.activations.sigmoid((n - betas) * h) for n in (1, 2))
-  is_right = np.asarray((both > 0.99) & (one < 0.01))
-  return np.array_equal(is_right, (low < betas) & (betas < high))
-
-
-def slides(rng: np.random.Generator) -> Misprints:
-  """S2: the gradients of its layers."""
+  one, both = (special.expit((n - betas) * h) for n in (1, 2))
+  detects = (both > 0.99) & (one < 0.01)
   network = networks.KINKED
-  params, xs, ys = networks.draw_one(network, rng)
-  (w, b), num_layers = (params[0][k] for k in "wb"), len(network.sizes) - 1
-  by_bias = np.asarray(jax.jit(jax.jacobian(lambda b: w @ xs[0] + b))(b))
-  grads = jax.eval_shape(
-    lambda params: networks.by_hand(network, params, xs[0], ys[0]), params
-  )
-  return _table(
-    [
-      (
-        "gradients (example): layers 1, ..., m, the examples, for 1, ..., L",
-        len(grads) == len(xs),
-        len(grads) == num_layers,
-      ),
-      (
-        "general layer: dz/db a vector of ones for the identity matrix",
-        np.array_equal(by_bias, np.ones(len(b))),
-        np.array_equal(by_bias, np.eye(len(b))),
-      ),
-    ]
-  )
+  params, xs, ys = jax.tree.map(lambda leaf: leaf[0], network.draw(1, rng))
+  gradient = functools.partial(networks.batch_gradient, network)
+  layers_of_gradient = len(jax.eval_shape(gradient, params, xs, ys))
+  w, b = params[0]["w"], params[0]["b"]
+  dz_db = jax.jit(jax.jacobian(lambda b: w @ xs[0] + b))(b)
+  exercises = {
+    "1.3: w_k0 > 0.99, w_j0 < 0.01 for x_k, x_j": [
+      np.sum(v >= 0.99) == 1 and np.sum(v <= 0.01) == 9
+      for v in (weights, outputs)
+    ],
+    "1.3: 1' the second most for the second least significant bit": [
+      bits[place] == [2, 3, 6, 7] for place in (-2, 1)
+    ],
+    "2.2: loops L - 1 <= l <= 2 and L <= l <= 2 for loops down to 2": [
+      both_loops == ([2, 3], [2, 3, 4]) for both_loops in visited
+    ],
+    "4.3: two variables' bias between h and h for h and 2h": [
+      np.array_equal(detects, (betas > 1) & (betas < end)) for end in (1, 2)
+    ],
+  }
+  slides = {
+    "gradients (example): layers 1, ..., m, the examples, for 1, ..., L": [
+      layers_of_gradient == num for num in (len(xs), len(network.activations))
+    ],
+    "general layer: dz/db a vector of ones for the identity matrix": [
+      np.array_equal(dz_db, said) for said in (np.ones(len(b)), np.eye(len(b)))
+    ],
+  }
+  return {
+    cite: {name: np.array(holds) for name, holds in passages.items()}
+    for cite, passages in (("S0", exercises), ("S2", slides))
+  }

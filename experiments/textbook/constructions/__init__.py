@@ -1,6 +1,5 @@
 """Networks whose weights are designed, not trained, for `nnfun.mlp`."""
 
-from experiments.textbook.constructions.digit_codes import NUM_BITS as NUM_BITS
 from experiments.textbook.constructions.digit_codes import (
   ZERO_FIRST as ZERO_FIRST,
 )
@@ -13,29 +12,19 @@ from experiments.textbook.constructions.digit_codes import (
   one_hot_to_bits as one_hot_to_bits,
 )
 from experiments.textbook.constructions.relu_interpolation import (
-  Approximation as Approximation,
-)
-from experiments.textbook.constructions.relu_interpolation import (
   approximate as approximate,
 )
 from experiments.textbook.constructions.relu_interpolation import (
   interpolate as interpolate,
 )
-from experiments.textbook.constructions.relu_interpolation import (
-  interpolate_function as interpolate_function,
-)
 from experiments.textbook.constructions.relu_interpolation import ramp as ramp
-from experiments.textbook.constructions.relu_pieces import Pieces as Pieces
 from experiments.textbook.constructions.relu_pieces import (
   num_sign_changes as num_sign_changes,
 )
 from experiments.textbook.constructions.relu_pieces import pieces as pieces
 from experiments.textbook.constructions.sawtooth import sawtooth as sawtooth
 from experiments.textbook.constructions.sawtooth import square as square
-from experiments.textbook.constructions.steps import bump as bump
-from experiments.textbook.constructions.steps import bump_sum as bump_sum
-from experiments.textbook.constructions.steps import step as step
-from experiments.textbook.constructions.steps import step_sum as step_sum
-from experiments.textbook.constructions.towers import tower as tower
-from experiments.textbook.constructions.towers import tower_bias as tower_bias
-from experiments.textbook.constructions.towers import tower_sum as tower_sum
+from experiments.textbook.constructions.sigmoids import step as step
+from experiments.textbook.constructions.sigmoids import step_sum as step_sum
+from experiments.textbook.constructions.sigmoids import tower as tower
+from experiments.textbook.constructions.sigmoids import tower_sum as tower_sum

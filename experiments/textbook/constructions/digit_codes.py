@@ -5,26 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from jax import numpy as jnp
 
-from experiments.textbook.constructions import layers
 from nnfun import base
 
-ZERO_FIRST = tuple(range(10))  # digit of each unit
+ZERO_FIRST = tuple(range(10))  # Digit of each unit.
 ZERO_LAST = (*range(1, 10), 0)
-NUM_BITS = 4
-_PLACES = np.right_shift.outer(range(10), range(NUM_BITS)) & 1
+_PLACES = np.right_shift.outer(range(10), range(4)) & 1
 
 
 def one_hot(
   digits: base.Array, order: Sequence[int] = ZERO_FIRST
 ) -> base.Array:
-  """Returns 1 for the unit of each digit and 0 for the others.
-
-  Args:
-    digits: integers of any shape.
-    order: the digit of each unit, [10].
-
-  Returns:
-    [..., 10].
+  """Returns 1 for the unit of each digit and 0 for the others, [..., 10].
 
   >>> print(one_hot(jnp.array(3), ZERO_LAST))
   [0. 0. 1. 0. 0. 0. 0. 0. 0. 0.]
@@ -33,13 +24,7 @@ def one_hot(
 
 
 def bits(digits: base.Array) -> base.Array:
-  """Returns the four binary places of each digit, the least significant first.
-
-  Args:
-    digits: integers 0 ... 9 of any shape.
-
-  Returns:
-    [..., 4], zeros and ones.
+  """Returns four binary places, the least significant first, [..., 4].
 
   >>> print(bits(jnp.array([6, 9])))
   [[0. 1. 1. 0.]
@@ -74,14 +59,10 @@ def one_hot_to_bits(
   References:
     Nielsen, Neural networks and deep learning, 2015, chapter 1, exercise on
     the bitwise representation, http://neuralnetworksanddeeplearning.com
-
-  >>> (layer,) = one_hot_to_bits()
-  >>> print(layer["w"][1])
-  [-1. -1.  1.  1. -1. -1.  1.  1. -1. -1.]
   """
   if sorted(order) != list(range(10)):
     raise ValueError(f"expected an order of the ten digits, got {tuple(order)}")
   if not gain > 0:
     raise ValueError(f"expected gain > 0, got {gain}")
   signs = 2 * _PLACES[np.array(order)].T - 1
-  return (layers.affine(gain * signs, np.zeros(NUM_BITS)),)
+  return ({"w": jnp.asarray(gain * signs, float), "b": jnp.zeros(4)},)

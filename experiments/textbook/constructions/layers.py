@@ -1,29 +1,18 @@
-"""Layers for `mlp.apply`, from weights computed on the host."""
+"""Layers for `nnfun.mlp`, in NumPy's float64."""
 
-import jax
 import numpy as np
-from jax import numpy as jnp
+from numpy.typing import ArrayLike
 
 from nnfun import base
 
 
-def affine(w: jax.typing.ArrayLike, b: jax.typing.ArrayLike) -> base.Params:
-  """Returns a layer in JAX's default floating dtype.
-
-  Args:
-    w: weights [O, I].
-    b: biases [O].
-
-  Returns:
-    {"w": [O, I], "b": [O]}.
-  """
-  return {"w": jnp.asarray(w, float), "b": jnp.asarray(b, float)}
+def affine(w: ArrayLike, b: ArrayLike) -> base.Params:
+  """Returns a layer of weights [O, I] and biases [O]."""
+  return {"w": np.asarray(w, float), "b": np.asarray(b, float)}
 
 
 def steps(edges: np.ndarray, weight: float) -> base.Params:
-  """Returns a layer of sigmoids which step up at given points of the axes.
-
-    a_ij = sigma(w (x_i - s_ij)).
+  """Returns sigmoids sigma(w (x_i - s_ij)) that step up along each axis.
 
   Args:
     edges: s, E points on each of m axes [m, E].

@@ -40,19 +40,15 @@ def pieces(params: base.Params) -> Pieces:
 
   Raises:
     ValueError: if the network has other layers.
-
-  >>> absolute_value = (
-  ...   {"w": np.array([[1.0], [-1.0]]), "b": np.zeros(2)},
-  ...   {"w": np.array([[1.0, 1.0]]), "b": np.zeros(1)},
-  ... )
-  >>> print(pieces(absolute_value).slopes)
-  [-1.  0.  1.]
   """
-  first, second = _checked(params)
-  w, b = (np.asarray(first[name], float) for name in ("w", "b"))
-  w, v = w[:, 0], np.asarray(second["w"], float)[0]
+  shapes = [np.shape(layer["w"]) for layer in params]
+  num_units = shapes[0][0]
+  if shapes != [(num_units, 1), (1, num_units)]:
+    raise ValueError(f"expected weights [N, 1] and [1, N], got {shapes}")
+  first, second = params
+  w, b, v = first["w"][:, 0], first["b"], second["w"][0]
   falls, flat = w < 0, w == 0
-  constant = float(second["b"][0]) + np.sum((v * np.maximum(b, 0))[flat])
+  constant = second["b"][0] + np.sum((v * np.maximum(b, 0))[flat])
   start = np.sum((v * w)[falls]), np.sum((v * b)[falls]) + constant
   v, w, b = v[~flat], w[~flat], b[~flat]
   order = np.argsort(-b / w)
@@ -66,32 +62,15 @@ def num_sign_changes(function: Pieces) -> int:
   """Counts where the function changes between h > 0 and h <= 0 on the line.
 
   A linear piece changes at most once, so N kinks allow N + 1 changes.
-
-  Args:
-    function: the pieces.
-
-  Returns:
-    The number of changes from minus to plus infinity.
   """
-  at_kinks = function(function.kinks)
   ends = [
-    slope * side if slope else intercept
-    for slope, intercept, side in (
-      (function.slopes[0], function.intercepts[0], -1),
-      (function.slopes[-1], function.intercepts[-1], 1),
+    slope * side or intercept
+    for slope, intercept, side in zip(
+      function.slopes[[0, -1]],
+      function.intercepts[[0, -1]],
+      (-1, 1),
+      strict=True,
     )
   ]
-  positive = np.concatenate([ends[:1], at_kinks, ends[1:]]) > 0
-  return int(np.sum(positive[1:] != positive[:-1]))
-
-
-def _checked(params):
-  shapes = [(np.shape(layer["w"]), np.shape(layer["b"])) for layer in params]
-  num_units = shapes[0][0][0] if shapes else 0
-  expected = [((num_units, 1), (num_units,)), ((1, num_units), (1,))]
-  if shapes != expected:
-    raise ValueError(
-      "expected two layers, w [N, 1], b [N] and w [1, N], b [1], got "
-      + ", ".join(f"w {list(w)}, b {list(b)}" for w, b in shapes)
-    )
-  return params
+  values = np.concatenate([ends[:1], function(function.kinks), ends[1:]])
+  return int(np.sum(np.diff(values > 0)))

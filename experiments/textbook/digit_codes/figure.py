@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib import figure as mpl_figure
 
 from experiments import measure, study, style
-from experiments.textbook.digit_codes import readings
 
-_FOUR = {
+_KINDS = {
+  "ten": ("ten outputs, the largest", "o-", style.PALETTE[0]),
+  "designed": ("ten outputs, designed layer", "s--", style.PALETTE[1]),
   "deep": ("ten then four, trained as a whole", "^-", style.PALETTE[2]),
   "bits": ("four outputs, trained", "D-", style.PALETTE[3]),
 }
@@ -15,7 +16,7 @@ _FOUR = {
 def plot(results: study.Results) -> mpl_figure.Figure:
   """Draws the margins of the bits, errors by size, and their differences."""
   fig, axes = style.figure(1, 3, width=12.0, height=4.5)
-  _plot_margins(axes[0], results.layer.margins[0])
+  _plot_margins(axes[0], results.layer.margins["zero first"])
   _plot_sizes(axes[1], results)
   _plot_lost(axes[2], results)
   fig.legend(
@@ -40,14 +41,9 @@ def _plot_margins(axes, margins):
 
 
 def _plot_sizes(axes, results):
-  ten, sizes = results.ten, results.hidden_sizes
-  kinds = [
-    ("ten outputs, the largest", "o-", style.PALETTE[0], ten, ten.test),
-    ("ten outputs, designed layer", "s--", style.PALETTE[1], ten, ten.designed),
-    *((*_FOUR[name], f, f.test) for name, f in results.four.items()),
-  ]
-  for i, (label, shape, color, trained, values) in enumerate(kinds):
-    errors = 1 - readings.at_best_rate(trained, values)
+  sizes = results.hidden_sizes
+  for i, (name, (label, shape, color)) in enumerate(_KINDS.items()):
+    errors = 1 - results.accuracy[name]
     middle = errors.mean(axis=0)
     spread = np.abs(np.quantile(errors, [0, 1], axis=0) - middle)
     axes.errorbar(
@@ -67,8 +63,9 @@ def _plot_sizes(axes, results):
 
 def _plot_lost(axes, results):
   sizes = results.hidden_sizes
-  for i, (name, lost) in enumerate(readings.lost(results).items()):
-    _, shape, color = _FOUR[name]
+  for i, name in enumerate(("deep", "bits")):
+    lost = results.accuracy["designed"] - results.accuracy[name]
+    _, shape, color = _KINDS[name]
     points = [measure.mean(100 * values) for values in lost.T]
     middle = np.array([point.value for point in points])
     limits = np.array([point.limits(0.99) for point in points]).T

@@ -3,7 +3,7 @@
 All sizes, learning rates and seeds of one kind of network are trained at once.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,83 +18,60 @@ from experiments.textbook import constructions
 # Sizes of the layers after the hidden one.
 NETWORKS = {"ten": (10,), "bits": (4,), "deep": (10, 4)}
 _SIGMOID = nf.activations.sigmoid
+_ORDER = constructions.ZERO_LAST  # The digit of each of the ten outputs.
 
 
-class Ten(NamedTuple):
-  """Ten outputs after training: shares of images, [S, sizes, rates]."""
-
-  validation: np.ndarray  # Right by the largest output  [S, sizes, rates]
-  test: np.ndarray  # The same of the test images  [S, sizes, rates]
-  designed: np.ndarray  # By the designed layer's bits  [S, sizes, rates]
-  # With the right output at 0.99 or more and the others below 0.01.
-  admissible: np.ndarray  # [S, sizes, rates]
-  admissible_errors: np.ndarray  # And wrong bits  [S, sizes, rates]
-  # With the right output above the sum of the others.
-  dominant: np.ndarray  # [S, sizes, rates]
-  dominant_errors: np.ndarray  # And wrong bits  [S, sizes, rates]
-
-
-class Four(NamedTuple):
-  """Four outputs after training: shares of images, [S, sizes, rates]."""
-
-  validation: np.ndarray  # With all four bits right  [S, sizes, rates]
-  test: np.ndarray  # The same of the test images  [S, sizes, rates]
-
-
-def train(config: Any, split: images_lib.Split) -> dict[str, Ten | Four]:
+def train(config: Any, split: images_lib.Split) -> dict[str, np.ndarray]:
   """Trains every kind of network in every size, at every learning rate.
+
+  Returns:
+    The shares of test images that are read rightly, [S, sizes], at the rate
+    that is best on the validation images: by ten outputs, "designed" by the
+    bits of the designed layer behind them, and by four outputs.
+  """
+  sizes, rates = map(jnp.array, (config.hidden_sizes, config.learning_rates))
+  key = jax.random.key(config.seed)
+  split_key = sweeps.quick_jit(jax.random.split, static_argnums=1)
+  key_starts, key_orders = split_key(key, (2, config.num_seeds))
+  results = {}
+  for name, outputs in progress.track(NETWORKS.items(), "digit codes"):
+    units = [split.train.pixels.shape[1], max(config.hidden_sizes), *outputs]
+    starts = sweeps.sweep(
+      lambda key, units=units: nf.mlp.init(key, units), key_starts, quick=True
+    )
+    each_rate = jax.vmap(_fit(config, name), (None, 0, None, None, None))
+    each_size = jax.vmap(each_rate, (0, None, None, None, None))
+    each_seed = jax.vmap(each_size, (None, None, 0, 0, None))
+    compiled = sweeps.quick_jit(each_seed)
+    shares = jax.device_get(compiled(sizes, rates, starts, key_orders, split))
+    for kind in shares:
+      results[kind] = at_best_rate(shares[name], shares[kind])
+  return results
+
+
+def at_best_rate(chosen_by: np.ndarray, shares: np.ndarray) -> np.ndarray:
+  """Returns shares of test images at the best rate of each size, [S, sizes].
+
+  Both arguments: of validation and test images, [S, sizes, rates, 2].
+  """
+  rates = np.argmax(chosen_by[..., 0].mean(axis=0), axis=1)
+  return shares[:, np.arange(len(rates)), rates, 1].astype(float)
+
+
+def _fit(config, name):
+  """Returns the training of one network, to its shares by their readings.
 
   Every size is trained as the largest one with units switched off, which never
   learn: so the size is a number like the others.
   """
-  sizes, rates = map(jnp.array, (config.hidden_sizes, config.learning_rates))
-  keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
-  starts = sweeps.sweep(_start(config, split), keys, quick=True)
-  results = {}
-  for name in progress.track(NETWORKS, "digit codes"):
-    fit = _fit(config, split, name)
-    each_rate = jax.vmap(fit, (None, 0, None))
-    each_size = jax.vmap(each_rate, (0, None, None))
-    results[name] = sweeps.sweep(
-      lambda start, key, each=each_size: each(sizes, rates, (start, key)),
-      starts[name],
-      jax.vmap(lambda key: jax.random.split(key, 3)[2])(keys),
-    )
-  return results
+  largest = max(config.hidden_sizes)
 
-
-def order_of(config: Any) -> tuple[int, ...]:
-  """Returns the digit of each of the ten outputs."""
-  return (
-    constructions.ZERO_LAST if config.zero_last else constructions.ZERO_FIRST
-  )
-
-
-def _start(config, split):
-  """Returns a draw of the largest networks, with one hidden layer for all."""
-  num_inputs, largest = split.train.pixels.shape[1], max(config.hidden_sizes)
-
-  def draw(key):
-    key_hidden, key_outputs, _ = jax.random.split(key, 3)
-    hidden = nf.mlp.init(key_hidden, [num_inputs, largest])
-    return {
-      name: hidden + nf.mlp.init(key_outputs, [largest, *outputs])
-      for name, outputs in NETWORKS.items()
-    }
-
-  return draw
-
-
-def _fit(config, split, name):
-  """Returns the training of one network, to its accuracies."""
-  largest, order = max(config.hidden_sizes), order_of(config)
-  pixels, labels = map(jnp.asarray, split.train)
-  targets = constructions.bits(labels)
-  if name == "ten":
-    targets = constructions.one_hot(labels, order)
-
-  def fit(size, learning_rate, start):
-    (hidden, output, *rest), key = start
+  def fit(size, learning_rate, start, key, split):
+    pixels, labels = split.train
+    targets = constructions.bits(labels)
+    if name == "ten":
+      targets = constructions.one_hot(labels, _ORDER)
+    hidden, output, *rest = start
     is_on = (jnp.arange(largest) < size).astype(jnp.float32)
     layers = [lambda z: is_on * _SIGMOID(z)] + [_SIGMOID] * len(NETWORKS[name])
     # The variance of what the output layer draws is that of the smaller size.
@@ -109,53 +86,32 @@ def _fit(config, split, name):
       batch_size=config.batch_size,
       num_epochs=config.num_epochs,
     ).params
-    outputs = [
-      jax.vmap(lambda x: nf.mlp.apply(params, x, layers))(
-        jnp.asarray(part.pixels)
-      )
-      for part in split[1:]
-    ]
-    if name == "ten":
-      return read_ten(*outputs, split, order)
-    return Four(
-      *(
-        jnp.mean(_all_right(a - 0.5, jnp.asarray(part.labels)))
-        for a, part in zip(outputs, split[1:], strict=True)
-      )
-    )
+    apply = jax.vmap(lambda x: nf.mlp.apply(params, x, layers))
+    shares = [read(name, apply(part.pixels), part.labels) for part in split[1:]]
+    return jax.tree.map(lambda *parts: jnp.stack(parts), *shares)
 
   return fit
 
 
-def read_ten(
-  validation: jax.Array,
-  test: jax.Array,
-  split: images_lib.Split,
-  order: tuple[int, ...],
-) -> Ten:
-  """Reads ten outputs for each validation and test image [N, 10]."""
-  by_digit = np.argsort(order)
-  labels = jnp.asarray(split.test.labels)
-  code = constructions.one_hot(labels, order)
-  right = jnp.sum(code * test, axis=1)
-  others = (1 - code) * test
-  (layer,) = constructions.one_hot_to_bits(order)
-  is_wrong = ~_all_right(test @ layer["w"].T, labels)
-  admissible = (right >= 0.99) & (jnp.max(others, axis=1) < 0.01)
-  dominant = right > jnp.sum(others, axis=1)
-  shares = (
-    ~is_wrong,
-    admissible,
-    admissible & is_wrong,
-    dominant,
-    dominant & is_wrong,
-  )
-  return Ten(
-    images_lib.accuracy(validation[:, by_digit], split.validation.labels),
-    images_lib.accuracy(test[:, by_digit], labels),
-    *map(jnp.mean, shares),
-  )
+def read(
+  name: str, outputs: jax.Array, labels: jax.Array
+) -> dict[str, jax.Array]:
+  """Returns the shares of images that are read rightly, [], by their reading.
 
+  Args:
+    name: the kind of network.
+    outputs: of the images [N, 10 or 4].
+    labels: their digits [N].
+  """
 
-def _all_right(z, labels):
-  return jnp.all((z > 0) == (constructions.bits(labels) > 0.5), axis=1)
+  def all_bits(z):
+    bits = constructions.bits(labels) > 0.5
+    return jnp.mean(jnp.all((z > 0) == bits, axis=1))
+
+  if name != "ten":
+    return {name: all_bits(outputs - 0.5)}
+  (layer,) = constructions.one_hot_to_bits(_ORDER)
+  return {
+    "ten": images_lib.accuracy(outputs[:, np.argsort(_ORDER)], labels),
+    "designed": all_bits(outputs @ layer["w"].T),
+  }

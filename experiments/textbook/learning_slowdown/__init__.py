@@ -32,9 +32,12 @@ STUDY = study.define(
   question=__doc__,
   answer="Under the quadratic cost the slope of the saturated sigmoid holds it "
   "back; under the cross-entropy that factor cancels.",
+  equation=r"\frac{\partial}{\partial w} \frac{(y - a)^2}{2} = (a - "
+  r"y)\,\sigma'(z)\,x, \quad -\frac{\partial}{\partial w} \bigl(y "
+  r"\ln a + (1 - y) \ln (1 - a)\bigr) = (a - y)\,x",
   caption="The cross-entropy over the output, with its minima and the binary "
   "entropy that is left there; the cost as the problem set prints it; the "
   "gradient of one neuron under both costs; and how that neuron learns from "
   "two starts, with the closed form for small steps.",
-  full=run.Config(num_targets=99, num_outputs=10_000, num_paths=50),
+  full=run.Config(num_targets=99, num_paths=50),
 )

@@ -1,12 +1,10 @@
 """Calculus of the two costs: minima, integrals and gradients, in float64."""
 
-import functools
 from typing import NamedTuple
 
 import jax
 import numpy as np
-import optax
-from jax import numpy as jnp
+from jax import lax
 from scipy import integrate, special
 
 import nnfun as nf
@@ -16,7 +14,6 @@ COSTS = {
   "quadratic": nf.losses.quadratic,
   "cross-entropy": nf.losses.binary_cross_entropy,
 }
-_cross_entropy = nf.losses.binary_cross_entropy
 _sigmoid = nf.activations.sigmoid
 
 
@@ -27,29 +24,8 @@ class Minima(NamedTuple):
   outputs: np.ndarray  # a  [A]
   costs: np.ndarray  # [Y, A]
   printed_costs: np.ndarray  # As in (22), with 1 - a for 1 - y  [Y, A]
-  slopes: np.ndarray  # dC / da at a = y by autodiff  [Y]
+  slopes: np.ndarray  # dC / da by autodiff  [Y, A]
   descended: np.ndarray  # sigma(z) after descent on z from 0  [Y]
-  # (24) as printed over autodiff, away from a = y: least and largest  [2]
-  sign_ratio: np.ndarray
-
-
-class Integrals(NamedTuple):
-  """Integrals of what the gradient shall be, less the cross-entropy."""
-
-  bias: np.ndarray  # Of dC / db = a - y; by targets and ends  [20]
-  output: np.ndarray  # Of dC / da = (a - y) / (a (1 - a))  [20]
-  paths: np.ndarray  # Of dC / dw = x (a - y) along curves of weights  [P]
-
-
-class Gradients(NamedTuple):
-  """Formulas for the output layer against autodiff."""
-
-  entropy_dz: np.ndarray  # Relative error of a - y  []
-  entropy_dw: np.ndarray  # Of mean a_k (a_j - y_j)  []
-  quadratic_dw: np.ndarray  # Of mean a_k (a_j - y_j) sigma'(z_j)  []
-  # dC / dz printed with a factor a_k, over autodiff, less a_k: the largest  []
-  stray: np.ndarray
-  stray_factors: np.ndarray  # The least and the largest a_k  [2]
 
 
 def printed_cost(a: jax.Array, y: jax.Array) -> jax.Array:
@@ -57,120 +33,74 @@ def printed_cost(a: jax.Array, y: jax.Array) -> jax.Array:
   return -(nf.numerics.xlogy(y, a) + nf.numerics.xlog1py(1 - a, -a))
 
 
-def minima(num_targets: int, num_outputs: int, descent_steps: int) -> Minima:
-  """Finds the output at which the cost of each target is least."""
+def minima(num_targets: int) -> Minima:
+  """Looks where the cost of each target is least."""
+  cost, num_outputs = COSTS["cross-entropy"], 20 * (num_targets + 1)
   y = np.arange(1, num_targets + 1) / (num_targets + 1)
-  a = np.arange(1, num_outputs + 1) / num_outputs
-
-  def descend(y):
-    return nf.minibatch.fit(
-      lambda z, x, y: nf.losses.sigmoid_cross_entropy(z, y),
-      optax.sgd(4.0),  # One over the largest curvature in z.
-      jnp.zeros([]),
-      jax.random.key(0),  # One example has one order.
-      jnp.zeros(1),
-      y[jnp.newaxis],
-      batch_size=1,
-      num_epochs=descent_steps,
-    ).params
+  a = np.arange(1, num_outputs + 1) / num_outputs  # Every target is among them.
 
   def of_target(y):
-    costs, printed, gradients = (
-      jax.vmap(f, (0, None))(a, y)
-      for f in (_cross_entropy, printed_cost, jax.grad(_cross_entropy))
-    )
-    slope = jax.grad(_cross_entropy)(y, y)
-    return costs, printed, gradients, slope, _sigmoid(descend(y))
+    curves = [
+      jax.vmap(f, (0, None))(a, y) for f in (cost, printed_cost, jax.grad(cost))
+    ]
+    slope = jax.grad(lambda z: cost(_sigmoid(z), y))
+    # The rate is one over the largest curvature in z.
+    z = lax.fori_loop(0, 2000, lambda _, z: z - 4.0 * slope(z), 0.0)
+    return *curves, _sigmoid(z)
 
-  costs, printed_costs, gradients, slopes, descended = sweeps.sweep(
-    of_target, y, quick=True
-  )
-  inside, of_y = a[np.newaxis, :-1], y[:, np.newaxis]  # Not at a = 1.
-  printed = of_y / inside - (1 - of_y) / (1 - inside)
-  apart = np.abs(inside - of_y) > 0.5 / num_outputs
-  ratio = printed[apart] / gradients[:, :-1][apart]
-  sign_ratio = np.array([ratio.min(), ratio.max()])
-  return Minima(y, a, costs, printed_costs, slopes, descended, sign_ratio)
+  return Minima(y, a, *sweeps.sweep(of_target, y, quick=True))
 
 
-def integrals(num_paths: int, rng: np.random.Generator) -> Integrals:
+def integrals(
+  num_paths: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
   """Integrates the derivatives, and takes off the rise of the cost itself."""
+  cost = sweeps.quick_jit(COSTS["cross-entropy"])
 
-  def integral(f, start, end):
-    return integrate.quad(f, start, end, epsabs=1e-12)[0]
-
-  rise = sweeps.quick_jit(
-    lambda start, end, y: _cross_entropy(end, y) - _cross_entropy(start, y)
-  )
-  by_bias, by_output, by_path = [], [], []
-  for y in (0.0, 0.1, 0.5, 0.8, 1.0):
-    for b in (-6.0, -2.0, 1.0, 4.0):
-      a = special.expit(b)
-      found = integral(lambda b, y=y: special.expit(b) - y, 0, b)
-      by_bias.append(found - rise(0.5, a, y))
-      found = integral(lambda a, y=y: (a - y) / (a * (1 - a)), 0.5, a)
-      by_output.append(found - rise(0.5, a, y))
-  for _ in range(num_paths):
-    x = np.append(rng.normal(size=3), 1.0)  # The last weight is the bias.
-    y, (start, bend, end) = rng.uniform(), rng.normal(size=(3, 4))
-
-    def power(t, x=x, y=y, start=start, bend=bend, end=end):
+  def excess(x, y, start, end, bend):  # The last of the weights is b.
+    def power(t):
       w = start + t * (end - start) + t * (1 - t) * bend
       velocity = end - start + (1 - 2 * t) * bend
       return (special.expit(x @ w) - y) * (x @ velocity)
 
-    ends = special.expit(x @ start), special.expit(x @ end)
-    by_path.append(integral(power, 0, 1) - rise(*ends, y))
-  return Integrals(*map(np.array, (by_bias, by_output, by_path)))
+    rise = cost(special.expit(x @ end), y) - cost(special.expit(x @ start), y)
+    return integrate.quad(power, 0, 1, epsabs=1e-12)[0] - rise
+
+  def on_a_path():
+    x, y = np.append(rng.normal(size=3), 1.0), rng.uniform()
+    return excess(x, y, *rng.normal(size=(3, 4)))
+
+  over_b = [
+    excess(np.ones(1), y, np.zeros(1), np.array([b]), np.zeros(1))
+    for y in (0.0, 0.1, 0.5, 0.8, 1.0)
+    for b in (-6.0, -2.0, 1.0, 4.0)
+  ]
+  paths = [on_a_path() for _ in range(num_paths)]
+  return {"over b": np.array(over_b), "along random paths": np.array(paths)}
 
 
-def gradients(
-  sizes: tuple[int, ...], num_examples: int, rng: np.random.Generator
-) -> Gradients:
-  """Compares the gradient of a network's output layer with autodiff."""
-  params = tuple(
-    {"w": rng.normal(size=(k, j)) / j**0.5, "b": rng.normal(size=k)}
-    for j, k in zip(sizes[:-1], sizes[1:], strict=True)
-  )
-  xs = rng.normal(size=(num_examples, sizes[0]))
-  ys = rng.uniform(size=(num_examples, sizes[-1]))
-  layers = (_sigmoid,) * len(params)
+def gradients(rng: np.random.Generator) -> dict[str, np.ndarray]:
+  """Returns errors of formulas for an output layer against autodiff."""
+  layer = {"w": rng.normal(size=(3, 5)), "b": rng.normal(size=3)}
+  below, ys = rng.uniform(size=(8, 5)), rng.uniform(size=(8, 3))
 
-  def mean_cost(params, cost):
-    outputs = jax.vmap(lambda x: nf.mlp.apply(params, x, layers))(xs)
-    return jnp.mean(jax.vmap(cost)(outputs, ys))
+  def of_examples(cost):  # Where dC/db is dC/dz.
+    def of_example(layer, x, y):
+      return cost(nf.mlp.apply((layer,), x, (_sigmoid,)), y)
 
-  def by_z(z, y, cost):
-    return cost(_sigmoid(z), y)
+    gradient = jax.vmap(jax.grad(of_example), (None, 0, 0))
+    return sweeps.quick_jit(gradient)(layer, below, ys)
 
-  @sweeps.quick_jit
-  def automatic(params):
-    passed = jax.vmap(lambda x: nf.mlp.forward(params, x, layers))(xs)
-    zs = passed.preactivations[-1]
-    return (
-      passed.outputs,
-      {
-        name: jax.vmap(jax.grad(functools.partial(by_z, cost=cost)))(zs, ys)
-        for name, cost in COSTS.items()
-      },
-      {
-        name: jax.grad(mean_cost)(params, cost)[-1]["w"]
-        for name, cost in COSTS.items()
-      },
-    )
-
-  outputs, dz, dw = jax.tree.map(np.asarray, automatic(params))
-  a, below = outputs[-1], outputs[-2]
-  error, slowed = a - ys, (a - ys) * a * (1 - a)
-  printed = below[:, np.newaxis] * slowed[..., np.newaxis]  # [n, j, k]
-  stray = printed / dz["quadratic"][..., np.newaxis] - below[:, np.newaxis]
-  return Gradients(
-    entropy_dz=_relative(error, dz["cross-entropy"]),
-    entropy_dw=_relative(error.T @ below / len(xs), dw["cross-entropy"]),
-    quadratic_dw=_relative(slowed.T @ below / len(xs), dw["quadratic"]),
-    stray=np.abs(stray).max(),
-    stray_factors=np.array([below.min(), below.max()]),
-  )
+  found, errors = {name: of_examples(cost) for name, cost in COSTS.items()}, {}
+  a = special.expit(below @ layer["w"].T + layer["b"])
+  slowed = (a - ys) * a * (1 - a)
+  for name, dz in (("quadratic", slowed), ("cross-entropy", a - ys)):
+    dw, auto = dz.T @ below / len(below), np.mean(found[name]["w"], axis=0)
+    errors[f"{name}, dC/dz"] = _relative(dz, found[name]["b"])
+    errors[f"{name}, dC/dw"] = _relative(dw, auto)
+  # With the factor a_k that is printed, of the first output.
+  printed = below * slowed[:, :1] / found["quadratic"]["b"][:, :1]
+  return errors | {"printed": np.max(np.abs(printed - below))}
 
 
 def _relative(actual, expected):

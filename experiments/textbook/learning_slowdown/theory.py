@@ -28,8 +28,3 @@ def time(cost: str, start: float, end: float, learning_rate: float) -> float:
   """Epochs in which the output falls from start to end, in (0, 1)."""
   f = _INTEGRALS[cost]
   return (f(start) - f(end)) / (2 * learning_rate)
-
-
-def crossing(curve: np.ndarray, level: float) -> float:
-  """Epoch at which a falling curve [T + 1] is at a level, between two too."""
-  return float(np.interp(-level, -curve, np.arange(len(curve)), right=np.inf))

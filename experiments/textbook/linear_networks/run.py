@@ -1,13 +1,15 @@
 """Collapses, trains and compares linear networks."""
 
 import dataclasses
+import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
-from experiments import settings
+from experiments import progress, settings, sweeps
 from experiments.textbook.linear_networks import digits as digits_lib
 from experiments.textbook.linear_networks import maps as maps_lib
 from experiments.textbook.linear_networks import modes as modes_lib
@@ -21,45 +23,21 @@ class Config(settings.Config):
 
   num_levels: settings.Count = 5  # Of the binary tree of 2^5 patterns.
   num_features: settings.Count = 1000  # Outputs to be learned of each pattern.
-  flip_probability: settings.Positive = 0.1  # Of a feature along a branch.
   num_hidden: settings.Count = 32  # Units of the hidden layer.
   learning_rate: settings.Positive = 0.5e-3  # 1 / tau, per epoch.
   u_0: settings.Positive = 1e-6  # Strength of every mode at the start.
   num_epochs: settings.Count = 2000  # Passes through all patterns.
-  num_starts: settings.Count = 10  # Random small weights.
+  num_starts: settings.Several = 10  # Random small weights.
   num_train: settings.Count = 500  # Digits to learn from.
-  # Probability that is spread over all classes.
-  label_smoothing: settings.Positive = 0.1
-  # Hidden units of the trained networks; 4, 9 and 25 are among them.
-  ranks: tuple[settings.Count, ...] = (2, 4, 6, 9, 25)
-  num_restarts: settings.Count = 2  # Starts of each of these networks.
-  num_segments: settings.Count = 200  # Random, to look for convexity on.
+  num_restarts: settings.Count = 2  # Starts of each of the networks for digits.
   seed: settings.Seed = 0  # Of everything drawn.
 
-  def __post_init__(self) -> None:
-    """Refuses modes that no network could hold, and ranks beyond 25."""
-    super().__post_init__()
-    num_patterns = 2**self.num_levels
-    settings.require(
-      num_patterns <= min(self.num_features, self.num_hidden),
-      "num_features and num_hidden >= 2^num_levels patterns",
-      num_features=self.num_features,
-      num_hidden=self.num_hidden,
-      num_levels=self.num_levels,
-    )
-    settings.require(
-      self.flip_probability < 1 and self.label_smoothing < 1,
-      "flip_probability and label_smoothing < 1",
-      flip_probability=self.flip_probability,
-      label_smoothing=self.label_smoothing,
-    )
-    settings.require(
-      {4, 9, 25} <= set(self.ranks) and max(self.ranks) <= 25,
-      "ranks up to 25, 4, 9 and 25 among them",
-      ranks=self.ranks,
-    )
-    settings.require(
-      self.num_starts >= 2, "num_starts >= 2", num_starts=self.num_starts
+  def rules(self) -> Iterator[tuple[bool, str]]:
+    """Yields that a network can hold all modes."""
+    num_modes = min(self.num_features, self.num_hidden)
+    yield (
+      2**self.num_levels <= num_modes,
+      "2^num_levels <= num_features and num_hidden",
     )
 
 
@@ -67,101 +45,68 @@ class Modes(NamedTuple):
   """Learning curves; P modes, S starts, E epochs, L shares in `LEARNED`."""
 
   strengths: np.ndarray  # Singular values s  [P]
-  curves: np.ndarray  # Strengths from one random small start  [E + 1, P]
-  theory: np.ndarray  # The same by equation 12  [E + 1, P]
-  # When each mode is learned, equation 11  [L, P]
-  theory_times: np.ndarray
-  # The same, read off the curves of equation 12  [L, P]
-  theory_curve_times: np.ndarray
-  decoupled_times: np.ndarray  # In training from decoupled weights  [L, P]
-  delay: np.ndarray  # How long finite steps take longer, first order  [L, P]
-  delay_error: np.ndarray  # The size of the next order, epochs  []
-  small_times: np.ndarray  # Half learned, from random small weights  [S, P]
   u_0: np.ndarray  # Strength at the start  []
+  learning_rate: np.ndarray  # []
+  decoupled: np.ndarray  # Strengths from the decoupled start  [E + 1, P]
+  small: np.ndarray  # From one random small start  [E + 1, P]
+  small_times: np.ndarray  # Half learned, from each of these  [S, P]
+  theory: np.ndarray  # Strengths by equation 12  [E + 1, P]
+  theory_times: np.ndarray  # When modes are learned, equation 11  [L, P]
 
 
 class Results(NamedTuple):
   """What is kept."""
 
-  maps: maps_lib.Maps
+  collapse: np.ndarray  # Largest difference of layers from one matrix  []
+  reach: np.ndarray  # Relative one of a map of rank 25 from 25 units  []
   modes: Modes
-  ranks: np.ndarray  # Numbers of hidden units  [R]
   fits: digits_lib.Fits
-  segments: digits_lib.Segments
 
 
 def run(config: Config) -> Results:
   """Collapses, trains and compares linear networks."""
-  with jax.enable_x64(True):
-    digits = digits_lib.load(config.num_train, config.label_smoothing)
-    fits, segments = digits_lib.run(
-      digits,
-      ranks=config.ranks,
+  with jax.enable_x64(True), progress.parts("linear networks", 3) as done:
+    fits = digits_lib.run(
+      digits_lib.load(config.num_train),
       num_restarts=config.num_restarts,
-      num_segments=config.num_segments,
       seed=config.seed,
     )
-    return Results(
-      maps_lib.measure(config.seed),
-      _modes(config),
-      np.array(config.ranks),
-      fits,
-      segments,
-    )
+    done(fits)
+    maps = done(maps_lib.measure(config.seed))
+    return Results(*maps, done(_modes(config)), fits)
 
 
 def _modes(config):
-  """Trains from decoupled and from small random weights."""
+  """Trains from a decoupled start and from random small ones."""
   features = modes_lib.hierarchy(
-    config.seed,
-    num_levels=config.num_levels,
-    num_features=config.num_features,
-    flip_probability=config.flip_probability,
+    config.seed, config.num_levels, config.num_features
   )
-  data = modes_lib.modes(features)
-  s, u_0, rate = data.strengths, config.u_0, config.learning_rate
-  curves = _curves(config, data)
-  epochs = np.arange(config.num_epochs + 1.0)[:, None]
-  theory = np.asarray(deep_linear.mode_strength(epochs, s, u_0, tau=1 / rate))
-
-  def by_share(find):
-    return np.stack([np.asarray(find(share)) for share in readings.LEARNED])
-
-  delay = by_share(lambda a: modes_lib.step_delay(s, u_0=u_0, share=a))
-  return Modes(
-    s,
-    curves[1],
-    theory,
-    by_share(lambda a: deep_linear.learning_time(a * s, s, u_0, tau=1 / rate)),
-    by_share(lambda a: modes_lib.times(theory, s, a)),
-    by_share(lambda a: modes_lib.times(curves[0], s, a)),
-    delay,
-    np.max(np.abs(delay) * rate * s),
-    modes_lib.times(curves[1:], s, 0.5),
-    np.array(u_0),
+  _, s, patterns = np.linalg.svd(features, full_matrices=False)
+  u_0, rate = config.u_0, config.learning_rate
+  train = functools.partial(
+    modes_lib.train, s, patterns, rate, config.num_epochs
   )
 
-
-def _curves(config, data):
-  """Returns strengths [1 + S, E + 1, P], the decoupled start first."""
-  sizes = {"u_0": config.u_0, "num_hidden": config.num_hidden}
-
-  @jax.jit
-  def train_all(keys):
-    small = jax.vmap(lambda k: modes_lib.random_start(k, data, **sizes))(keys)
+  @sweeps.quick_jit
+  def everything(keys):
+    small = jax.vmap(
+      lambda key: modes_lib.random_start(key, len(s), u_0, config.num_hidden)
+    )
     starts = jax.tree.map(
       lambda one, many: jnp.concatenate([one[None], many]),
-      modes_lib.decoupled_start(data, **sizes),
-      small,
+      modes_lib.decoupled_start(patterns, u_0, config.num_hidden),
+      small(keys),
     )
-    return jax.vmap(
-      lambda start: modes_lib.train(
-        data,
-        start,
-        learning_rate=config.learning_rate,
-        num_epochs=config.num_epochs,
-      )
-    )(starts)
+    epochs = jnp.arange(config.num_epochs + 1.0)[:, None]
+    levels = np.outer(readings.LEARNED, s)
+    return (
+      jax.vmap(train)(starts),
+      deep_linear.mode_strength(epochs, s[None], u_0, tau=1 / rate),
+      deep_linear.learning_time(levels, s[None], u_0, tau=1 / rate),
+    )
 
   keys = jax.random.split(jax.random.key(config.seed), config.num_starts)
-  return np.asarray(train_all(keys))
+  curves, *theory = map(np.asarray, everything(keys))
+  half = s[np.newaxis] / 2
+  times = np.concatenate([readings.times(small, half) for small in curves[1:]])
+  return Modes(s, np.array(u_0), np.array(rate), *curves[:2], times, *theory)

@@ -14,56 +14,35 @@ def plot(results: study.Results) -> mpl_figure.Figure:
     1, 3, height=4.9, width=12, width_ratios=[1.5, 1, 1]
   )
   _plot_seeds(left, results)
-  _plot_curves(
-    middle,
-    results,
-    {"wide": "weights from N(0, 1)", "narrow": "weights from N(0, 1/fan-in)"},
-    "How to start",
-  )
-  _plot_curves(
-    right,
-    results,
-    {"small": "no regularization", "small_decay": "regularized"},
-    "Few training images",
-  )
-  fig.legend(
-    *left.get_legend_handles_labels(), loc="outside lower left", ncols=3
-  )
+  start = {"wide": "weights from N(0, 1)", "narrow": "weights from N(0, 1/n)"}
+  few = {"small": "no regularization", "small_decay": "regularized"}
+  _plot_curves(middle, results, start, "How to start")
+  _plot_curves(right, results, few, "Few training images")
+  names = left.get_legend_handles_labels()
+  fig.legend(*names, loc="outside lower left", ncols=3)
   return fig
 
 
-def _rows():
-  """Yields setting, epoch, label and the book's value, from top to bottom."""
-  numbers = {(p.setting, p.epoch): p.percent for p in readings.PUBLISHED}
-  numbers["wide", "last"] = readings.LAST_WIDE
-  numbers["narrow", "last"] = readings.LAST_NARROW
-  for name, text in readings.NAMES.items():
-    for epoch in readings.EPOCHS:
-      if (name, epoch) in numbers:
-        label = f"{text}, {readings.EPOCHS[epoch]}"
-        yield name, epoch, label, numbers[name, epoch]
-
-
 def _plot_seeds(axes, results):
-  rows = list(_rows())
-  for row, (name, epoch, _, percent) in enumerate(rows):
-    errors = 100 - readings.percent(results, name, epoch)
-    offsets = row + np.linspace(-0.22, 0.22, len(errors))
-    labels = ("a seed", "mean", "the book") if row == 0 else (None,) * 3
-    axes.plot(
-      errors, offsets, "o", color="C0", ms=3, alpha=0.6, label=labels[0]
-    )
-    ends = [row - 0.32, row + 0.32]
-    axes.plot([errors.mean()] * 2, ends, color="k", label=labels[1])
-    if results.is_published:
-      axes.plot(100 - percent, row, "D", color="C1", ms=5, label=labels[2])
+  rows = {(p.setting, p.epoch): p.percent for p in readings.PUBLISHED}
+  rows |= {(name, "last"): x for name, x in readings.LAST.items()}
+  errors = np.array([100 - readings.percent(results, *row) for row in rows])
+  ranks = np.arange(len(rows))[:, None]
+  seeds = (ranks + np.linspace(-0.22, 0.22, errors.shape[1])).ravel()
+  axes.plot(errors.ravel(), seeds, "C0.", rasterized=True, label="a seed")
+  axes.plot(errors.mean(axis=1), ranks, "k|", ms=12, mew=2, label="mean")
+  if results.is_published:
+    book = 100 - np.array(list(rows.values()))
+    axes.plot(book, ranks, "C1D", ms=5, label="the book")
   beside = " and the book" if results.is_published else ", 8 × 8 digits"
   axes.set(
     title=f"Every seed{beside}",
     xlabel="held-out images classified wrongly (%)",
     xscale="log",
     yticks=range(len(rows)),
-    yticklabels=[label for _, _, label, _ in rows],
+    yticklabels=[
+      f"{readings.NAMES[name]}, {epoch} epoch" for name, epoch in rows
+    ],
   )
   axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5)))
   axes.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
@@ -73,14 +52,8 @@ def _plot_seeds(axes, results):
 
 def _plot_curves(axes, results, labels, title):
   for color, (name, label) in zip(("C1", "C0"), labels.items(), strict=True):
-    curves = 100 * results.curves[name].held_out[:, 1:]
-    epochs = np.arange(1, curves.shape[1] + 1)
-    style.band(axes, epochs, curves, color=color, label=label)
-    for number in readings.PUBLISHED if results.is_published else ():
-      if number.setting == name and number.epoch == "peak":
-        style.reference(axes, f"the book, {label}", y=number.percent)
-      elif number.setting == name:
-        epoch = {"first": 1, "last": len(epochs)}[number.epoch]
-        axes.plot(epoch, number.percent, "D", color=color, markeredgecolor="k")
+    curves = readings.held_out(results, name)
+    shown = np.unique(np.linspace(0, curves.shape[1] - 1, 50).astype(int))
+    style.band(axes, shown + 1, curves[:, shown], color=color, label=label)
   axes.set(title=title, xlabel="epochs", ylabel="held-out accuracy (%)")
   axes.legend(loc="lower right")

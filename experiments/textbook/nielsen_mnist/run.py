@@ -1,20 +1,26 @@
-"""Trains every kind of network in the book from every seed."""
+"""Trains every kind of network in the book from every seed.
+
+Pixels are divided by 255, where the book's file has 256; all is float32.
+"""
 
 import dataclasses
+import functools
+import itertools
 from typing import NamedTuple
 
 import jax
 import numpy as np
+import optax
+from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import images as images_lib
 from experiments import progress, settings
-from experiments.textbook.nielsen_mnist import networks
+from experiments.textbook.nielsen_mnist import readings
 
 # Of the 8 x 8 digits: so few that there is something to regularize.
 _NUM_TRAIN, _NUM_FEW = 500, 100
 _DECAY, _DECAY_MNIST = 1e-3, 5 / 50_000  # lambda / n.
-_PUBLISHED = (30, 400, 10)  # Epochs, epochs with few images, batch size.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,33 +28,17 @@ class Config(settings.Config):
   """What is trained on, and how much."""
 
   data_dir: str = ""  # Folder with MNIST's four files; none for 8 x 8 digits.
-  num_seeds: settings.Count = 16  # Networks of each kind.
+  num_seeds: settings.at_least(3) = 16  # Networks of each kind.
   num_epochs: settings.Count = 30  # With all training images.
   num_epochs_small: settings.Count = 400  # With few training images.
-  batch_size: settings.Count = 10  # Images of a mini-batch.
   seed: settings.Seed = 0  # Of initial weights and of the order of the images.
-
-  def __post_init__(self) -> None:
-    """Refuses what has no spread."""
-    super().__post_init__()
-    settings.require(
-      self.num_seeds >= 3, "num_seeds >= 3", num_seeds=self.num_seeds
-    )
-
-
-class Curves(NamedTuple):
-  """Shares of images classified correctly, at the start and by epoch."""
-
-  held_out: np.ndarray  # On test or validation images  [S, E + 1]
-  few: np.ndarray  # On the small training set  [S, E + 1]
 
 
 class Results(NamedTuple):
   """What is kept; S seeds."""
 
-  curves: dict[str, Curves]  # By the names of `networks.SETTINGS`.
-  darkness: np.ndarray  # Accuracy of the nearest average darkness  []
-  rarest: np.ndarray  # Share of the rarest digit among the test images  []
+  # Accuracy at the start and by epoch, on test, validation and few images.
+  curves: dict[str, np.ndarray]  # [S, E + 1, 3]
   is_published: np.ndarray  # Whether images and epochs are the book's  []
 
 
@@ -57,74 +47,98 @@ def run(config: Config) -> Results:
   is_mnist = bool(config.data_dir)
   split = images_lib.load(config.data_dir)
   few = images_lib.take(split.train, slice(1000 if is_mnist else _NUM_FEW))
-  if not is_mnist:
-    train = images_lib.take(split.train, slice(_NUM_TRAIN))
-    split = split._replace(train=train)
+  train = images_lib.take(split.train, slice(None if is_mnist else _NUM_TRAIN))
+  keys = jax.random.split(jax.random.key(config.seed), (2, config.num_seeds))
   epochs = config.num_epochs, config.num_epochs_small
-  key_start, key_order = jax.random.split(jax.random.key(config.seed))
-  starts = networks.starts(
-    key_start, split.train.pixels.shape[1], config.num_seeds
-  )
-  keys = [
-    jax.random.split(jax.random.fold_in(key_order, i), config.num_seeds)
-    for i in range(2)
-  ]
-  fit = _make_fit(config.batch_size)
+  curves = {}
+  for name in progress.track(readings.SETTINGS, "Nielsen's networks"):
+    setting = readings.SETTINGS[name]
+    params, rounds = start(setting, train.pixels.shape[1], config), []
+    for i in range(1 + setting.is_long):
+      fitted = fit(
+        keys[i],
+        params,
+        setting,
+        setting.is_decayed * (_DECAY_MNIST if is_mnist else _DECAY),
+        few if setting.is_small else train,
+        (split.test, split.validation, few),
+        num_epochs=epochs[setting.is_small],
+      )
+      params = fitted.params  # Where a second round starts.
+      rounds.append(np.stack(fitted.evaluations, axis=-1)[:, i:])
+    curves[name] = np.hstack(rounds)
+  return Results(curves, np.array(is_mnist and epochs == (30, 400)))
 
-  def curves_of(setting):
-    shared = networks.Shared(
-      setting.is_cross_entropy,
-      setting.learning_rate,
-      setting.is_decayed * (_DECAY_MNIST if is_mnist else _DECAY),
-      few if setting.is_small else split.train,
-      split.validation if setting.is_validated else split.test,
-      few,
+
+def start(
+  setting: readings.Setting, num_inputs: int, config: Config
+) -> nf.base.Params:
+  """Draws weights and biases, leaves [S, ...]; N(0, 1) if not narrow."""
+  rng = np.random.default_rng(config.seed)  # The same for each kind.
+  sizes, layers = (num_inputs, setting.num_hidden, 10), []
+  for fan_in, units in itertools.pairwise(sizes):
+    scale = fan_in**-0.5 if setting.is_narrow else 1.0
+    w = rng.normal(scale=scale, size=(config.num_seeds, units, fan_in))
+    b = rng.normal(size=(config.num_seeds, units))
+    layers.append({"w": w.astype(np.float32), "b": b.astype(np.float32)})
+  return tuple(layers)
+
+
+@functools.partial(jax.jit, static_argnames="num_epochs")
+def fit(
+  keys: jax.Array,
+  starts: nf.base.Params,
+  setting: readings.Setting,
+  decay: float,
+  train: nf.data.Images,
+  judged: tuple[nf.data.Images, ...],
+  *,
+  num_epochs: int,
+) -> nf.minibatch.Fit:
+  """Trains a network from each start [S, ...] as the book's network2.py does.
+
+    w <- (1 - eta lambda / n) w - eta / m sum_i dC_i / dw
+    b <- b - eta / m sum_i dC_i / db
+
+  The decay is lambda / n; evaluations are the accuracies on each set judged.
+  """
+
+  def cost(params, x, y):
+    logits = _logits(params, x)
+    # Both, so that one program does for all settings.
+    cross_entropy = nf.losses.sigmoid_cross_entropy(logits, y)
+    quadratic = nf.losses.quadratic(jax.nn.sigmoid(logits), y)
+    return jnp.where(setting.is_cross_entropy, cross_entropy, quadratic)
+
+  pixels, labels = zip(*judged, strict=True)
+  ends = np.cumsum([len(y) for y in labels])[:-1]
+
+  def evaluate(params):
+    logits = jax.vmap(_logits, (None, 0))(params, jnp.concatenate(pixels))
+    return list(map(images_lib.accuracy, jnp.split(logits, ends), labels))
+
+  weights_only = ({"w": True, "b": False},) * 2
+  optimizer = optax.chain(
+    optax.add_decayed_weights(decay, weights_only),
+    optax.sgd(setting.learning_rate),
+  )
+
+  def one(key, params):
+    return nf.minibatch.fit(
+      cost,
+      optimizer,
+      params,
+      key,
+      train.pixels,
+      jax.nn.one_hot(train.labels, 10),
+      batch_size=10,
+      num_epochs=num_epochs,
+      evaluate_fn=evaluate,
     )
-    params, rounds = networks.start_of(setting, starts), []
-    for i in range(setting.num_rounds):
-      params, *accuracies = fit(
-        keys[i], params, shared, num_epochs=epochs[setting.is_small]
-      )
-      # A further round starts where the one before ended.
-      rounds.append([values[:, min(i, 1) :] for values in accuracies])
-    return Curves(*map(np.hstack, zip(*rounds, strict=True)))
 
-  kinds = progress.track(networks.SETTINGS.items(), "Nielsen's networks")
-  used = (*epochs, config.batch_size)
-  return Results(
-    {name: curves_of(setting) for name, setting in kinds},
-    np.array(darkness_accuracy(split.train, split.test)),
-    np.array(rarest_share(split.test)),
-    np.array(is_mnist and used == _PUBLISHED),
-  )
+  return jax.vmap(one)(keys, starts)
 
 
-def _make_fit(batch_size):
-  """Returns the training of all seeds of a kind, compiled once for a shape."""
-
-  def fit(keys, params, shared, *, num_epochs):
-    def one(key, params):
-      fitted = networks.fit(
-        key, params, shared, batch_size=batch_size, num_epochs=num_epochs
-      )
-      return fitted.params, *fitted.evaluations
-
-    return jax.vmap(one)(keys, params)
-
-  return jax.jit(fit, static_argnames="num_epochs")
-
-
-def darkness_accuracy(train: nf.data.Images, test: nf.data.Images) -> float:
-  """Returns how often the digit of the nearest average darkness is right."""
-  dark, dark_test = (
-    images.pixels.sum(axis=1, dtype=np.float64) for images in (train, test)
-  )
-  averages = np.array([dark[train.labels == i].mean() for i in range(10)])
-  guesses = np.abs(dark_test[:, None] - averages[None, :]).argmin(axis=1)
-  return float(np.mean(guesses == test.labels))
-
-
-def rarest_share(images: nf.data.Images) -> float:
-  """Returns the share of the images that show the rarest digit."""
-  counts = np.bincount(images.labels, minlength=10)
-  return float(counts.min()) / len(images.labels)
+def _logits(params, x):
+  layers = [jax.nn.sigmoid, nf.activations.identity]
+  return nf.mlp.apply(params, x, layers)

@@ -6,13 +6,13 @@ take from it:
 
 - The first statement is exact, for networks, at any c > 0, ties included. One
   source proves it with c >= 0, and c = 0 switches every neuron off.
-- The second has a rate: at c = t / min abs(z) no neuron errs by more than about
-  exp(-t), the neuron nearest to its threshold by just that. On the threshold
-  itself, w.x + b = 0, a sigmoid neuron stays at 1/2 for every c, and a network
-  built there tends to another function.
-- One perceptron is linear or logistic regression. It separates 14 of the 16
-  functions of two bits, 104 of 256 of three; the two it cannot are XOR and its
-  negation. A network of three neurons can.
+- The second has a rate: at c = t / min abs(z) the neuron nearest to its
+  threshold errs by exp(-t). On the threshold itself, w.x + b = 0, a sigmoid
+  neuron stays at 1/2 for every c, and a network built there tends to another
+  function.
+- One perceptron is linear or logistic regression. It computes 14 of the 16
+  functions of two bits; the two it cannot are XOR and its negation. A network
+  of three neurons can.
 - A hidden neuron's level curves are straight lines across its weights, whatever
   the activation. What it does along the way decides the boundary: polygons of
   ReLUs, curves of sigmoids.
@@ -22,8 +22,8 @@ take from it:
   python -m experiments.textbook.perceptrons --config.num_networks=100
 
 takes 10 seconds (--full, more and larger networks: a minute). Numbers to
-expect: no output changed; 14 and 104; accuracy 0.70 of the best line and above
-0.95 of four hidden neurons, with each activation.
+expect: no output changed; accuracy 0.7 of the best line and above 0.95 of four
+hidden neurons, with each activation.
 """
 
 from experiments import study
@@ -35,17 +35,14 @@ STUDY = study.define(
   question=__doc__,
   answer="One neuron draws a straight line; a layer bends it, and smooth "
   "neurons have a slope that learning can follow.",
-  caption="A disc (black points) and a ring (white) told apart by four hidden "
-  "neurons of each activation: blue is the disc, red the ring, the thick black "
-  "line their boundary, and each thin color the level curves of one hidden "
-  "neuron; XOR by a network of three neurons, in the same colors; how fast "
-  "sigmoid networks (one thin line each) tend to their perceptrons.",
+  equation=r"\sigma\bigl(c\,(w \cdot x + b)\bigr) \to [w \cdot x + b > 0] "
+  r"\quad (c \to \infty)",
+  caption="Two circles told apart by four hidden neurons of each activation: "
+  "blue is class 1, red class 0, the thick black line their boundary, and each "
+  "thin color the level curves of one hidden neuron, solid where its weighted "
+  "input is 0; XOR by a network of three neurons; how fast sigmoid networks "
+  "(thin lines) tend to their perceptrons.",
   full=run.Config(
-    sizes=(10, 12, 8, 6, 3),
-    num_networks=500,
-    num_sets=100,
-    num_starts=100,
-    num_epochs=1000,
-    num_cost_points=100_000,
+    sizes=(10, 12, 8, 6, 3), num_networks=500, num_starts=100, num_epochs=1000
   ),
 )

@@ -1,19 +1,19 @@
-"""Small trained networks: decision boundaries and level curves of neurons.
+"""Small trained networks, their decision boundaries and hidden neurons.
 
 All is meant to be called under float64.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import optax
 from jax import numpy as jnp
+from sklearn import datasets
 
 import nnfun as nf
 from experiments import sweeps
-from experiments.textbook.perceptrons import readings, thresholds
+from experiments.textbook.perceptrons import fits, thresholds
 
 _act = nf.activations
 ACTIVATIONS = {
@@ -22,109 +22,62 @@ ACTIVATIONS = {
   "ReLU": _act.relu,
   "leaky ReLU": _act.leaky_relu(negative_slope=0.1),
 }
-_GRID = 81
+
+
+class Points(NamedTuple):
+  """Points of two classes."""
+
+  xs: np.ndarray  # [N, 2]
+  ys: np.ndarray  # 0 or 1  [N]
+
+
+Data = tuple[Points, Points]  # To learn from, and new ones.
 
 
 class Boundary(NamedTuple):
-  """Networks 2-H-1 of one activation, from K starts; the best one is shown."""
+  """Networks 2-H-1 from K starts; the one of the least loss is shown."""
 
-  is_right: np.ndarray  # Whether new points are, by the best network  [N]
-  surface: np.ndarray  # Its output on a grid  [G, G]
+  is_right: np.ndarray  # Whether new points are  [N]
+  grid: np.ndarray  # Of either input  [G]
+  logits: np.ndarray  # Of class 1, on the grid  [G, G]
   weights: np.ndarray  # Of its hidden neurons, the bias last  [H, 3]
-  # Largest sine of the angle between a hidden neuron's gradient and weights.
-  bend: np.ndarray  # []
-  curvature: np.ndarray  # Largest second derivative of its logit  []
-  errors: np.ndarray  # Of every start on new points, before and after  [K, 2]
+  errors: np.ndarray  # Of every start on new points, before and after  [2, K]
 
 
-class Xor(NamedTuple):
-  """Networks 2-2-1 trained on XOR, from K starts."""
-
-  num_right: np.ndarray  # Of the four patterns, tanh networks  [K]
-  surface: np.ndarray  # Output of the best, on a grid from -1/2 to 3/2  [G, G]
-  linear: np.ndarray  # Outputs of linear networks  [K, 4]
-
-
-def train_boundaries(
-  seed: int,
-  points: tuple[np.ndarray, np.ndarray],
-  new_points: tuple[np.ndarray, np.ndarray],
-  *,
-  num_hidden: int,
-  num_starts: int,
-  num_epochs: int,
-) -> dict[str, Boundary]:
-  """Trains a network with each activation to tell a disc from a ring."""
-  rng = np.random.default_rng(seed)
-  starts = thresholds.draw(rng, (2, num_hidden, 1), num_starts)
-  places = rng.uniform(-readings.EXTENT, readings.EXTENT, (300, 2))
+def tell_circles_apart(config: Any, data: Data) -> dict[str, Boundary]:
+  """Trains networks with each activation."""
+  sizes, grid = (2, config.num_hidden, 1), np.linspace(-2.6, 2.6, 37)
+  starts = thresholds.draw(config.seed, sizes, config.num_starts)
 
   def one(index):
     # By an index which is traced: all in one program, compiled once.
     functions = [activation.fn for activation in ACTIVATIONS.values()]
-
-    def activation(z):
-      return jax.lax.switch(index, functions, z)
-
-    ends, losses = train(activation, starts, *points, num_epochs=num_epochs)
-
-    def is_right(params):
-      return (_logits(params, activation, new_points[0]) > 0) == new_points[1]
-
-    def errors(params):
-      return 1 - jnp.mean(jax.vmap(is_right)(params), axis=1)
-
-    network = best(ends, losses)
-    layer = network[0]
-    return Boundary(
-      is_right(network),
-      _surface(network, activation, -readings.EXTENT, readings.EXTENT),
-      jnp.concatenate([layer["w"], layer["b"][:, None]], axis=1),
-      *_derivatives(network, activation, places),
-      jnp.stack([errors(starts), errors(ends)], axis=1),
-    )
+    activation = lambda z: jax.lax.switch(index, functions, z)  # noqa: E731
+    return _train(activation, starts, data, grid, config.num_epochs)
 
   indices = jnp.arange(len(ACTIVATIONS))
-  found = sweeps.quick_jit(lambda: jax.lax.map(one, indices))()
+  found = jax.device_get(sweeps.quick_jit(lambda: jax.lax.map(one, indices))())
   return {
-    name: jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), found)
+    name: jax.tree.map(lambda leaf, i=i: leaf[i], found)
     for i, name in enumerate(ACTIVATIONS)
   }
 
 
-def train_xor(seed: int, num_starts: int) -> Xor:
-  """Trains tanh networks and linear ones on XOR."""
-  xs = thresholds.binary_inputs(2)
-  ys = np.array([0.0, 1.0, 1.0, 0.0])
-  starts = thresholds.draw(np.random.default_rng(seed), (2, 2, 1), num_starts)
-
-  @sweeps.quick_jit
-  def measure():
-    ends, losses = train(_act.tanh, starts, xs, ys, num_epochs=300)
-    lines, _ = train(_act.identity, starts, xs, ys, num_epochs=300)
-    logits = jax.vmap(lambda p: _logits(p, _act.tanh, xs))(ends)
-    linear = jax.vmap(lambda p: _logits(p, _act.identity, xs))(lines)
-    return Xor(
-      jnp.sum((logits > 0) == (ys > 0.5)[None], axis=1),
-      _surface(best(ends, losses), _act.tanh, -0.5, 1.5),
-      jax.nn.sigmoid(linear),
-    )
-
-  return jax.tree.map(np.asarray, measure())
-
-
-def rings(seed: int, num_points: int) -> tuple[np.ndarray, np.ndarray]:
-  """Draws a disc (class 1) inside a ring: points [N, 2] and classes [N]."""
-  rng = np.random.default_rng(seed)
-  is_inner = np.arange(num_points) % 2 == 0
-  radius = np.where(
-    is_inner,
-    rng.uniform(0, 1, num_points) ** 0.5,
-    rng.uniform(1.5, 2.3, num_points),
+def do_xor(config: Any) -> Boundary:
+  """Trains tanh networks of three neurons on the four patterns of XOR."""
+  points = Points(thresholds.binary_inputs(2), np.array([0.0, 1.0, 1.0, 0.0]))
+  starts = thresholds.draw(config.seed, (2, 2, 1), config.num_starts)
+  grid = np.linspace(-0.5, 1.5, 37)
+  train = sweeps.quick_jit(
+    lambda: _train(_act.tanh, starts, (points, points), grid, num_epochs=300)
   )
-  angle = rng.uniform(0, 2 * np.pi, num_points)
-  points = radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
-  return points, is_inner * 1.0
+  return jax.device_get(train())
+
+
+def circles(seed: int) -> Data:
+  """Draws points of two circles, class 1 inside, and as many new ones."""
+  xs, ys = datasets.make_circles(400, noise=0.1, factor=0.4, random_state=seed)
+  return Points(2 * xs[:200], 1.0 * ys[:200]), Points(2 * xs[200:], ys[200:])
 
 
 def best_line(xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
@@ -133,80 +86,44 @@ def best_line(xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
   The best on these very points, over 720 directions and every offset.
   """
   angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
-  order = np.argsort(xs @ np.stack([np.cos(angles), np.sin(angles)]), axis=0)
-  ones = np.asarray(ys)[order]
-  # Up to the line all points are 0, beyond it 1.
-  right = np.cumsum(1 - ones, axis=0) + np.sum(ones, 0) - np.cumsum(ones, 0)
-  row, column = np.unravel_index(np.argmax(right), right.shape)
-  guess = np.zeros(len(xs))
-  guess[order[row + 1 :, column]] = 1
-  return guess == ys
+  heights = np.column_stack([np.cos(angles), np.sin(angles)]) @ xs.T
+  # Classes of all points, with each of them the last one below the line.
+  guesses = heights[:, None] > heights[..., None]
+  is_right = (guesses == ys).reshape(-1, len(ys))
+  return is_right[np.argmax(is_right.sum(axis=1))]
 
 
-def train(
-  activation: Callable[[jax.Array], jax.Array],
-  starts: Any,
-  xs: np.ndarray,
-  ys: np.ndarray,
-  *,
-  num_epochs: int,
-) -> tuple[Any, jax.Array]:
-  """Trains 2-H-1 networks [K] on the cross-entropy of all points, with Adam."""
+def _train(activation, starts, data, grid, num_epochs):
+  """Trains networks [K] on the cross-entropy of all points, with Adam."""
+  layers, (points, new_points) = (activation, _act.identity), data
 
-  def loss(params, x, y):
-    logit = nf.mlp.apply(params, x, (activation, _act.identity))
-    return nf.losses.sigmoid_cross_entropy(logit, y)
+  def logits(params, xs):
+    each = jax.vmap(lambda x: nf.mlp.apply(params, x, layers)[0])
+    return each(jnp.asarray(xs))
 
-  def one(start):
-    fitted = nf.minibatch.fit(
-      loss,
-      optax.adam(0.05),
-      start,
-      jax.random.key(0),  # One batch holds all points.
-      xs,
-      ys[:, None],
-      batch_size=len(xs),
-      num_epochs=num_epochs,
+  def cost(params):
+    losses = nf.losses.sigmoid_cross_entropy(
+      logits(params, points.xs), points.ys
     )
-    return fitted.params, fitted.losses[-1]
+    return losses / len(points.ys)
 
-  return jax.vmap(one)(starts)
+  def fit(start):
+    end = fits.descend(cost, optax.adam(0.05), start, num_epochs)
+    return end, cost(end)
 
+  def is_right(params):
+    return (logits(params, new_points.xs) > 0) == (new_points.ys > 0)
 
-def best(params: Any, losses: jax.Array) -> Any:
-  """Returns the network of the least loss, of leaves [K, ...]."""
-  return jax.tree.map(lambda leaf: leaf[jnp.argmin(losses)], params)
+  def errors(params):
+    return 1 - jnp.mean(jax.vmap(is_right)(params), axis=1)
 
-
-def _apply(params, activation, x):
-  """Returns the outputs of the hidden units and the logit."""
-  hidden, logit = nf.mlp.forward(params, x, (activation, _act.identity)).outputs
-  return hidden, logit[0]
-
-
-def _logits(params, activation, xs):
-  return jax.vmap(lambda x: _apply(params, activation, x)[1])(jnp.asarray(xs))
-
-
-def _surface(params, activation, low, high):
-  """Returns the probability of class 1 on a grid [G, G]."""
-  grid = np.linspace(low, high, _GRID)
-  points = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
-  logits = _logits(params, activation, points)
-  return jax.nn.sigmoid(logits).reshape(_GRID, _GRID)
-
-
-def _derivatives(params, activation, places):
-  """Returns the bend of hidden neurons and the curvature of the logit."""
-
-  def at(x):
-    slopes = jax.jacrev(lambda x: _apply(params, activation, x)[0])(x)
-    return slopes, jax.hessian(lambda x: _apply(params, activation, x)[1])(x)
-
-  slopes, second = jax.vmap(at)(places)
-  w = params[0]["w"][None]
-  cross = slopes[..., 0] * w[..., 1] - slopes[..., 1] * w[..., 0]
-  size = jnp.sqrt(jnp.sum(slopes**2, -1) * jnp.sum(w**2, -1))
-  # A neuron that is off has no level curve there.
-  bend = jnp.abs(cross) / jnp.where(size > 0, size, 1)
-  return jnp.max(bend), jnp.max(jnp.abs(second))
+  ends, costs = jax.vmap(fit)(starts)
+  network = jax.tree.map(lambda leaf: leaf[jnp.argmin(costs)], ends)
+  places = np.stack(np.meshgrid(grid, grid), axis=-1)
+  return Boundary(
+    is_right(network),
+    jnp.asarray(grid),
+    jax.vmap(lambda xs: logits(network, xs))(places),
+    jnp.concatenate([network[0]["w"], network[0]["b"][:, None]], axis=1),
+    jnp.stack([errors(starts), errors(ends)]),
+  )

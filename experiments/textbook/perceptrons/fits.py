@@ -3,7 +3,7 @@
 All is meant to be called under float64.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -19,125 +19,77 @@ from experiments.textbook.perceptrons import thresholds
 _act = nf.activations
 
 
-class Regressions(NamedTuple):
-  """Largest difference of a weight or bias from an independent fit."""
-
-  least_squares: np.ndarray  # g = identity, against NumPy's lstsq  [sets]
-  logistic: np.ndarray  # g = sigmoid, against scikit-learn  [sets]
-
-
-class Separability(NamedTuple):
-  """Which Boolean functions one perceptron computes."""
-
-  functions: np.ndarray  # Truth tables of two inputs  [16, 4]
-  of_two: np.ndarray  # Which of them  [16]
-  of_three: np.ndarray  # Which of those of three inputs  [256]
-
-
-def regressions(seed: int, num_sets: int) -> Regressions:
-  """Fits one perceptron to sets of 200 examples of 3 inputs."""
+def regressions(seed: int) -> dict[str, np.ndarray]:
+  """Returns gaps of descended perceptrons to scikit-learn's fits, [sets]."""
   rng = np.random.default_rng(seed)
-  xs = rng.normal(size=(num_sets, 200, 3))
-  scores = np.einsum("sni,si->sn", xs, rng.normal(size=(num_sets, 3))) + 0.5
+  xs = rng.normal(size=(8, 200, 3))  # Sets of examples of three inputs.
+  scores = np.sum(xs, axis=-1) + 0.5
   reals = scores + rng.normal(size=scores.shape)
   classes = (rng.random(scores.shape) < 1 / (1 + np.exp(-scores))) * 1.0
-  gaps = []
-  for params, ys, reference in zip(
-    _descend(xs, reals, classes),
-    (reals, classes),
-    (_least_squares, _logistic),
-    strict=True,
-  ):
-    expected = [reference(*data) for data in zip(xs, ys, strict=True)]
-    gaps.append(np.max(np.abs(params - np.array(expected)), axis=1))
-  return Regressions(*gaps)
-
-
-def _descend(xs, reals, classes):
-  """Returns (w, b) of perceptrons after gradient descent, [2, S, 4]."""
-  start = nf.mlp.init(jax.random.key(0), [3, 1])
-
-  def one(is_logistic, learning_rate, xs, ys):
-    def loss(params, x, y):
-      z = nf.mlp.apply(params, x, [_act.identity])
-      losses = nf.losses.quadratic, nf.losses.sigmoid_cross_entropy
-      return jax.lax.switch(is_logistic, losses, z, y)
-
-    return nf.minibatch.fit(
-      loss,
-      optax.sgd(learning_rate),
-      start,
-      jax.random.key(0),  # One batch holds all examples.
-      xs,
-      ys[:, None],
-      batch_size=len(xs),
-      num_epochs=800,
-    ).params
-
-  # Both losses in one program, which is compiled once.
-  (layer,) = sweeps.sweep(
-    lambda *kind: jax.vmap(one, (None, None, 0, 0))(*kind[:2], xs, kind[2]),
-    np.array([0, 1]),
-    np.array([0.5, 3.0]),
-    np.stack([reals, classes]),
-    quick=True,
-  )
-  return np.concatenate([layer["w"][..., 0, :], layer["b"]], axis=-1)
-
-
-def _least_squares(xs, ys):
-  return np.linalg.lstsq(_with_ones(xs), ys, rcond=None)[0]
-
-
-def _logistic(xs, ys):
-  model = linear_model.LogisticRegression(
+  linear = linear_model.LinearRegression()
+  logistic = linear_model.LogisticRegression(
     C=np.inf, tol=1e-12, solver="newton-cholesky"
-  ).fit(xs, ys)
-  return np.append(model.coef_, model.intercept_)
-
-
-def separability() -> Separability:
-  """Tries to compute every Boolean function of two and of three inputs."""
-  return Separability(
-    thresholds.binary_inputs(4),
-    *(_computed(thresholds.binary_inputs(n)) for n in (2, 3)),
   )
+  losses = nf.losses.quadratic, nf.losses.sigmoid_cross_entropy
+  return {
+    "identity, linear": _gaps(linear, losses[0], 0.5, xs, reals),
+    "sigmoid, logistic": _gaps(logistic, losses[1], 3.0, xs, classes),
+  }
 
 
-def _computed(xs):
-  """Tells which functions of the inputs a perceptron computes, [2^len(xs)]."""
+def _gaps(model, loss, learning_rate, xs, ys):
+  def fit(xs, ys):
+    def cost(params):
+      z = jax.vmap(lambda x: nf.mlp.apply(params, x, [_act.identity]))(xs)
+      return loss(z[:, 0], ys) / len(ys)
+
+    start = {"w": jnp.zeros((1, 3)), "b": jnp.zeros(1)}
+    return descend(cost, optax.sgd(learning_rate), (start,), 800)
+
+  (layer,) = sweeps.sweep(fit, xs, ys, quick=True)
+  found = np.concatenate([layer["w"][:, 0], layer["b"]], axis=1)
+  expected = [
+    np.append(model.fit(x, y).coef_, model.intercept_)
+    for x, y in zip(xs, ys, strict=True)
+  ]
+  return np.max(np.abs(found - expected), axis=1)
+
+
+def descend(
+  cost: Callable[[nf.base.Params], jax.Array],
+  optimizer: optax.GradientTransformation,
+  start: nf.base.Params,
+  num_steps: int,
+) -> nf.base.Params:
+  """Returns the parameters after steps down a cost over all examples."""
+
+  def step(carry, _):
+    params, state = carry
+    updates, state = optimizer.update(jax.grad(cost)(params), state, params)
+    return (optax.apply_updates(params, updates), state), None
+
+  carry = start, optimizer.init(start)
+  return jax.lax.scan(step, carry, length=num_steps)[0][0]
+
+
+def computed(num_inputs: int) -> np.ndarray:
+  """Tells which of the 2^2^n functions of n bits a perceptron computes."""
+  xs = thresholds.binary_inputs(num_inputs)
   functions = thresholds.binary_inputs(len(xs))
-  found = [separating(xs, ys) for ys in functions]
-  layers = np.array(
-    [np.zeros(xs.shape[1] + 1) if f is None else f for f in found]
-  )
-
-  inputs = jnp.asarray(xs)
-
-  def outputs(layer):
-    params = ({"w": layer[None, :-1], "b": layer[-1:]},)
-    layers = [_act.threshold]
-    return jax.vmap(lambda x: nf.mlp.apply(params, x, layers)[0])(inputs)
-
-  outputs = sweeps.sweep(outputs, layers, quick=True)
-  is_separable = np.array([f is not None for f in found])
-  return is_separable & np.all(outputs == functions, axis=1)
+  w, b = np.split([_separating(xs, ys) for ys in functions], [-1], axis=1)
+  _, outputs = sweeps.quick_jit(
+    lambda: thresholds.neurons(({"w": w[:, None], "b": b},), xs, _act.threshold)
+  )()
+  return np.all(outputs[..., 0] == functions, axis=1)
 
 
-def separating(xs: np.ndarray, ys: np.ndarray) -> np.ndarray | None:
-  """Returns (w, b), w.x + b >= 1 where y = 1 and <= -1 elsewhere; or None.
-
-  By linear programming, which also tells where there is none.
-  """
-  signed = (2 * np.asarray(ys) - 1)[:, None] * _with_ones(xs)
+def _separating(xs, ys):
+  """Returns w and b by linear programming, or zeros where there are none."""
+  signed = (2 * ys - 1)[:, None] * np.column_stack([xs, np.ones(len(xs))])
   result = optimize.linprog(
     np.zeros(signed.shape[1]),
     A_ub=-signed,
     b_ub=-np.ones(len(xs)),
     bounds=(None, None),
   )
-  return result.x if result.status == 0 else None
-
-
-def _with_ones(xs):
-  return np.column_stack([xs, np.ones(len(xs))])
+  return result.x if result.success else np.zeros(signed.shape[1])

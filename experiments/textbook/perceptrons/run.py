@@ -1,12 +1,13 @@
 """Scales, fits, separates and trains."""
 
 import dataclasses
-from typing import Annotated, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from experiments import settings
+from experiments import progress, settings
 from experiments.textbook.perceptrons import boundaries, fits, thresholds
 
 
@@ -18,27 +19,15 @@ class Config(settings.Config):
   # inputs are tried.
   sizes: tuple[settings.Count, ...] = (8, 6, 5, 3)
   num_networks: settings.Count = 50  # Random networks.
-  # Data sets of each kind for the regressions.
-  num_sets: settings.Count = 8
-  # Points of the disc and the ring.
-  num_points: Annotated[int, settings.Range(low=20)] = 200
-  # Hidden neurons that tell them apart.
-  num_hidden: Annotated[int, settings.Range(low=3)] = 4
-  # Starts of each trained network.
-  num_starts: Annotated[int, settings.Range(low=2)] = 10
-  num_epochs: settings.Count = 400  # Of the networks on disc and ring.
-  # Networks at which the error rate is probed.
-  num_cost_points: settings.Count = 10_000
+  num_hidden: settings.at_least(3) = 4  # Neurons that tell circles apart.
+  num_starts: settings.Several = 10  # Of each trained network.
+  num_epochs: settings.Count = 400  # Of the networks on two circles.
   seed: settings.Seed = 0  # Of everything drawn.
 
-  def __post_init__(self) -> None:
+  def rules(self) -> Iterator[tuple[bool, str]]:
     """Refuses a single layer, and more inputs than can be tried."""
-    super().__post_init__()
-    settings.require(
-      len(self.sizes) >= 3 and 2 <= self.sizes[0] <= 12,
-      "sizes of two or more layers on 2 to 12 inputs",
-      sizes=self.sizes,
-    )
+    is_small = len(self.sizes) >= 3 and 2 <= self.sizes[0] <= 12
+    yield is_small, "sizes of two or more layers on 2 to 12 inputs"
 
 
 class Results(NamedTuple):
@@ -46,45 +35,32 @@ class Results(NamedTuple):
 
   scaling: thresholds.Scaling
   limit: thresholds.Limit
-  on_threshold: thresholds.OnThreshold
+  on_threshold: np.ndarray  # Neurons at z = 0: sigmoid, perceptron  [2, 4, 2]
   # Whether steps of 1e-2 and 1e-9 change the error rate of perceptrons.
-  cost_changes: np.ndarray  # [K, 2]
-  regressions: fits.Regressions
-  separability: fits.Separability
-  xs: np.ndarray  # Points of disc and ring to learn from  [N, 2]
-  ys: np.ndarray  # Their classes, 1 in the disc  [N]
+  cost_changes: np.ndarray  # [2, K]
+  regressions: dict[str, np.ndarray]  # Largest gaps to independent fits  [sets]
+  computed: np.ndarray  # Functions of two bits that a perceptron does  [16]
+  points: boundaries.Points  # On two circles, to learn from.
   line_is_right: np.ndarray  # Which new points the best line has right  [N]
   boundaries: dict[str, boundaries.Boundary]
-  xor: boundaries.Xor
+  xor: boundaries.Boundary
 
 
 def run(config: Config) -> Results:
   """Scales, fits, separates and trains."""
   networks = config.seed, config.sizes, config.num_networks
-  points, new_points = (
-    boundaries.rings(config.seed + i, config.num_points) for i in range(2)
-  )
-  with jax.enable_x64(True):
+  points, new = data = boundaries.circles(config.seed)
+  examples = points.xs[:50], points.ys[:50]
+  with jax.enable_x64(True), progress.parts("perceptrons", 9) as done:
     return Results(
-      thresholds.scale(*networks),
-      thresholds.limit(*networks),
-      thresholds.on_threshold(),
-      thresholds.cost_changes(
-        config.seed,
-        *boundaries.rings(config.seed, 50),
-        num_points=config.num_cost_points,
-      ),
-      fits.regressions(config.seed, config.num_sets),
-      fits.separability(),
-      *points,
-      boundaries.best_line(*new_points),
-      boundaries.train_boundaries(
-        config.seed,
-        points,
-        new_points,
-        num_hidden=config.num_hidden,
-        num_starts=config.num_starts,
-        num_epochs=config.num_epochs,
-      ),
-      boundaries.train_xor(config.seed, config.num_starts),
+      done(thresholds.scale(*networks)),
+      done(thresholds.limit(*networks)),
+      done(thresholds.on_threshold()),
+      done(thresholds.cost_changes(config.seed, *examples)),
+      done(fits.regressions(config.seed)),
+      done(fits.computed(num_inputs=2)),
+      points,
+      done(boundaries.best_line(*new)),
+      done(boundaries.tell_circles_apart(config, data)),
+      done(boundaries.do_xor(config)),
     )

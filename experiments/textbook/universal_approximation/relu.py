@@ -1,171 +1,150 @@
-"""One hidden layer of ReLUs, measured: ramps, certificates, tails, primes."""
+"""Networks of ReLUs, measured: what the problem sheet asks, and depth."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
-import nnfun as nf
-from experiments import progress
 from experiments.textbook import constructions
-from experiments.textbook.universal_approximation import config as config_lib
-from experiments.textbook.universal_approximation import (
-  networks,
-  readings,
-  theory,
-)
+from experiments.textbook.universal_approximation import networks, readings
 
-_PRIME_LIMIT = 100  # Up to which a network detects primes ...
-_LAST_NUMBER = 10**4  # ... and up to which it is asked.
-_NUM_POINTS, _NUM_RAMPS, _NUM_NETWORKS = 2000, 100, 50  # All random.
+_BEYOND = np.array([1.0, 10.0, 1e3, 1e6])  # A network's last kink.
+_NUM_POINTS, _NUM_RAMPS, _NUM_NETWORKS = 2000, 20, 50  # All random.
 
 
 class Sheet(NamedTuple):
-  """Questions 4.1 to 4.3 of the sheet: formulas against networks."""
+  """Formulas against networks; W of `readings.WIDTHS`."""
 
-  forward_error: np.ndarray  # Of y written out, the largest  []
+  # Relative deviations of random networks from y written out, the largest  [W]
+  forward_errors: np.ndarray
+  residuals: np.ndarray  # And from a line beyond the last kink  [W]
   ys: np.ndarray  # With the printed weights, at `readings.SHEET`  [P]
   ramp_error: np.ndarray  # Of many ramps, the largest  []
+  sign_changes: np.ndarray  # Of random networks, the largest number  [W]
 
 
-class Certificates(NamedTuple):
-  """Networks within eps; F functions, E errors allowed."""
+class Approximations(NamedTuple):
+  """Networks near F functions; E errors allowed."""
 
   eps: np.ndarray  # [E]
-  names: np.ndarray  # Of the functions  [F]
   bounds: np.ndarray  # Certified  [F, E]
   errors: np.ndarray  # The largest found at points of their own  [F, E]
   units: np.ndarray  # ReLUs  [F, E]
+  # The largest with as many ReLUs at equal steps as are trained  []
+  designed_error: np.ndarray
 
 
-class Pieces(NamedTuple):
-  """Interpolation with N ReLUs."""
+class Depth(NamedTuple):
+  """Deep networks; K numbers k (or m) of `readings.FOLDS`."""
 
-  counts: np.ndarray  # [N]
-  target_errors: np.ndarray  # The largest  [N]
-  # And of the target with as many ReLUs as are trained  [W]
-  designed_errors: np.ndarray
-
-
-class Tails(NamedTuple):
-  """Random networks of W widths, and one that detects primes."""
-
-  widths: np.ndarray  # [W]
-  # Relative deviations from a line beyond the last kink, the largest  [W]
-  residuals: np.ndarray
-  sign_changes: np.ndarray  # The largest number  [W]
-  prime_changes: np.ndarray  # Of the detector up to 100  []
-  prime_errors: np.ndarray  # Its wrong answers up to 100  []
-  prime_misses: np.ndarray  # Primes missed from 100 to 10,000  []
+  peaks: np.ndarray  # Of Telgarsky's f^k  [K]
+  bends: np.ndarray  # The same in (0, 1)  [K]
+  deep_errors: np.ndarray  # Of Yarotsky's x^2, the largest  [K]
+  wide_errors: np.ndarray  # With 2^m ReLUs in one layer  [K]
 
 
-def network(
-  w: ArrayLike, b: ArrayLike, v: ArrayLike, c: ArrayLike
-) -> nf.base.Params:
-  """Returns h(x) = c + sum_i v_i relu(w_i x + b_i) as two layers."""
-  w, b, v, c = (np.asarray(a, float) for a in (w, b, v, c))
-  return ({"w": w[:, None], "b": b}, {"w": v[None], "b": c[None]})
-
-
-def measure_sheet(config: config_lib.Config) -> Sheet:
-  """Evaluates the sheet's networks; to be called with 64-bit numbers."""
-  rng = np.random.default_rng(config.seed)
-  w, b, v = rng.standard_normal((3, 2))
-  c, xs = rng.standard_normal(), readings.SHEET
-  y = v[0] * np.maximum(w[0] * xs + b[0], 0)
-  y += v[1] * np.maximum(w[1] * xs + b[1], 0) + c
-  printed = network([1, 1], [-3, -4], [1, -1], 0)
+def measure_sheet(seed: int) -> Sheet:
+  """Evaluates the sheet's networks and random ones."""
+  rng, xs = np.random.default_rng(seed), readings.SHEET
+  starts, lengths = rng.uniform([[-5], [0.1]], [[5], [5]], (2, _NUM_RAMPS))
+  ends = zip(starts, starts + lengths, strict=True)
+  ramps = [(constructions.ramp(*pair), xs) for pair in ends]
+  expected = np.clip((xs - starts[:, None]) / lengths[:, None], 0, 1)
+  drawn = [_random_network(rng, width) for width in readings.WIDTHS]
+  lined = [_with_line(params) for params in drawn]
+  printed, *outputs = networks.evaluate(
+    [
+      (_network(np.ones(2), [-3, -4], [1, -1], 0), xs),
+      *ramps,
+      *((params, line[0]) for params, line in zip(drawn, lined, strict=True)),
+    ]
+  )
   errors = []
-  for start, length in rng.uniform([-5, 0.1], [5, 5], (_NUM_RAMPS, 2)):
-    ramp = networks.evaluate_relu(constructions.ramp(start, start + length), xs)
-    rising = xs / length - start / length
-    expected = np.where(xs < start, 0, np.where(xs > start + length, 1, rising))
-    errors.append(np.max(np.abs(ramp - expected)))
-  forward = networks.evaluate_relu(network(w, b, v, c), xs)
-  return Sheet(
-    np.max(np.abs(forward - y)),
-    networks.evaluate_relu(printed, xs),
-    np.max(errors),
-  )
-
-
-def measure_certificates(config: config_lib.Config) -> Certificates:
-  """Builds certified networks; to be called with 64-bit numbers."""
-  xs = np.random.default_rng(config.seed).uniform(0, 1, _NUM_POINTS)
-  rows = []
-  certified = networks.CERTIFIED.values()
-  for f, modulus in progress.track(certified, "certificates"):
-    for eps in config.eps:
-      params, bound = constructions.approximate(f, eps, modulus=modulus)
-      error = np.abs(networks.evaluate_relu(params, xs) - jax.vmap(f)(xs))
-      rows.append((bound, np.max(error), params[0]["b"].size))
-  table = np.reshape(rows, (len(certified), len(config.eps), 3))
-  names = np.array(list(networks.CERTIFIED))
-  return Certificates(np.array(config.eps), names, *np.moveaxis(table, 2, 0))
-
-
-def measure_pieces(config: config_lib.Config) -> Pieces:
-  """Interpolates with so many ReLUs; to be called with 64-bit numbers."""
-  return Pieces(
-    np.array(config.num_pieces),
-    np.array([_error(count) for count in config.num_pieces]),
-    np.array([_error(count) for count in config.trained_widths]),
-  )
-
-
-def _error(num_pieces):
-  """Returns the largest error for the target at 16 points of each piece."""
-  params = constructions.interpolate_function(
-    networks.target, num_pieces=num_pieces
-  )
-  xs = np.arange(16 * num_pieces + 1) / (16 * num_pieces)
-  return np.max(np.abs(networks.evaluate_relu(params, xs) - theory.target(xs)))
-
-
-def measure_tails(config: config_lib.Config) -> Tails:
-  """Asks what no network can do; to be called with 64-bit numbers."""
-  rng = np.random.default_rng(config.seed)
-  rows = [
-    [_tail(rng, width) for _ in range(_NUM_NETWORKS)] for width in config.widths
+  for ys, (_, lines, scale) in zip(outputs[_NUM_RAMPS:], lined, strict=True):
+    relative = np.abs(ys - lines) / scale
+    errors.append((np.max(relative[0]), np.max(relative[1, : _BEYOND.size])))
+  changes = [
+    max(_sign_changes(rng, width) for _ in range(_NUM_NETWORKS))
+    for width in readings.WIDTHS
   ]
-  residuals, changes = np.moveaxis(np.array(rows), 2, 0)
-  return Tails(
-    np.array(config.widths),
-    residuals.max(axis=1),
-    changes.max(axis=1),
-    *_primes(),
+  return Sheet(
+    *np.array(errors).T,
+    printed,
+    np.max(np.abs(outputs[:_NUM_RAMPS] - expected)),
+    np.array(changes),
   )
 
 
-def _tail(rng, num_units):
-  """Returns how far from a line it is beyond its kinks, and sign changes."""
-  params = network(*rng.standard_normal((3, num_units)), rng.standard_normal())
-  w, v = params[0]["w"][:, 0], params[1]["w"][0]
-  kinks = -params[0]["b"] / w
-  xs = np.max(kinks) + np.array([1.0, 10.0, 1e3, 1e6])
-  near = np.linspace(-2, 2, 201)
-  ys = networks.evaluate_relu(params, np.concatenate([xs, near]))
-  # The line: every unit that rises is on, every other off.
-  rises = w > 0
-  slope = v[rises] @ w[rises]
-  offset = v[rises] @ params[0]["b"][rises] + params[1]["b"][0]
-  scale = np.abs(v) @ (np.abs(w)[:, None] * np.abs(xs) + 1)
-  residual = np.abs(ys[: xs.size] - slope * xs - offset) / scale
-  # Around its own median, so that it changes sign at all.
-  params[1]["b"][0] -= np.median(ys[xs.size :])
-  changes = constructions.num_sign_changes(constructions.pieces(params))
-  return np.max(residual), changes
+def _network(w, b, v, c):
+  """h(x) = c + sum_i v_i relu(w_i x + b_i) as two layers."""
+  first = {"w": np.reshape(w, (-1, 1)), "b": np.array(b, float)}
+  return first, {"w": np.array([v], float), "b": np.array([c], float)}
 
 
-def _primes():
-  """Asks a network which is right on all numbers up to the limit."""
-  numbers = np.arange(_LAST_NUMBER + 1)
-  is_prime = theory.is_prime(_LAST_NUMBER)
-  known = slice(_PRIME_LIMIT + 1)
-  params = constructions.interpolate(numbers[known], is_prime[known])
-  says_prime = networks.evaluate_relu(params, numbers.astype(float)) > 0
-  changes = constructions.num_sign_changes(constructions.pieces(params))
-  wrong = np.sum((says_prime != is_prime)[known])
-  missed = np.sum((is_prime & ~says_prime)[known.stop :])
-  return np.array(changes), wrong, missed
+def _random_network(rng, num_units):
+  weights = rng.standard_normal((3, num_units))
+  return _network(*weights, rng.standard_normal())
+
+
+def _with_line(params):
+  """Returns points, y written out and the last line there, size of terms."""
+  w, b, v = params[0]["w"], params[0]["b"][:, None], params[1]["w"]
+  xs = np.concatenate([np.max(-b / w) + _BEYOND, np.linspace(-10, 10, 21)])
+  z, c = w * xs + b, params[1]["b"]
+  # On the line every unit that rises is on, every other off.
+  units = np.stack([np.maximum(z, 0), np.where(w > 0, z, 0)])
+  return xs, (v @ units)[:, 0] + c, (np.abs(v) @ (np.abs(w * xs) + 1))[0]
+
+
+def _sign_changes(rng, num_units):
+  """Counts them around the median, so that there are any at all."""
+  pieces = constructions.pieces(_random_network(rng, num_units))
+  median = np.median(pieces(np.linspace(-2, 2, 201)))
+  centred = pieces._replace(intercepts=pieces.intercepts - median)
+  return constructions.num_sign_changes(centred)
+
+
+def measure_approximations(
+  eps: Sequence[float], num_designed: int, seed: int
+) -> Approximations:
+  """Builds networks of certified errors, and one of so many ReLUs."""
+  xs = np.random.default_rng(seed).uniform(0, 1, _NUM_POINTS)
+  certified = [
+    constructions.approximate(f, allowed, modulus=modulus)
+    for f, modulus in readings.CERTIFIED.values()
+    for allowed in eps
+  ]
+  knots = np.linspace(0, 1, num_designed + 1)
+  fine = np.linspace(0, 1, 16 * num_designed + 1)
+  designed = constructions.interpolate(knots, readings.target(knots))
+  *outputs, ys = networks.evaluate(
+    [*((network.params, xs) for network in certified), (designed, fine)]
+  )
+  shape = (len(readings.CERTIFIED), len(eps))
+  exact = np.array([f(xs) for f, _ in readings.CERTIFIED.values()])
+  errors = np.reshape(outputs, (*shape, -1)) - exact[:, None]
+  return Approximations(
+    np.array(eps),
+    np.reshape([network.error for network in certified], shape),
+    np.max(np.abs(errors), axis=-1),
+    np.reshape([network.params[0]["b"].size for network in certified], shape),
+    np.max(np.abs(ys - readings.target(fine))),
+  )
+
+
+def measure_depth() -> Depth:
+  """Evaluates deep networks and those of one hidden layer."""
+  # Multiples of a power of two: the networks compute with them exactly.
+  xs = np.linspace(0, 1, 2 ** (max(readings.FOLDS) + 4) + 1)
+  sawtooths = [constructions.sawtooth(k) for k in readings.FOLDS]
+  deep = [constructions.square(m) for m in readings.FOLDS]
+  knots = [np.linspace(0, 1, 2**m + 1) for m in readings.FOLDS]
+  wide = [constructions.interpolate(x, x**2) for x in knots]
+  # A sawtooth is not negative, so its last ReLU may be left out.
+  outputs = networks.evaluate([(p, xs) for p in sawtooths + deep + wide])
+  teeth, *squares = np.split(np.array(outputs), 3)
+  return Depth(
+    np.sum(teeth == 1, axis=1),
+    np.sum(np.diff(teeth, 2) != 0, axis=1),
+    *(np.max(np.abs(ys - xs**2), axis=1) for ys in squares),
+  )

@@ -1,18 +1,17 @@
 """Training of 2-2-1 networks on the four patterns of XOR, many at once.
 
-An epoch is one step: the batch holds all patterns.
+A network is [3, 3] as in `readings`. An epoch is one step: the batch holds all
+patterns.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
-import optax
 from jax import numpy as jnp
 
 import nnfun as nf
-from experiments import progress, sweeps
+from experiments import sweeps
 from experiments.textbook.xor import formulas, readings
 
 _act = nf.activations
@@ -22,100 +21,80 @@ KINDS = {
   readings.RELU: (_act.relu, _act.relu),
   readings.LINEAR: (_act.relu, _act.identity),
   readings.LEAKY: (_leaky, _act.identity),
-  readings.SIGMOID: (_act.sigmoid, _act.sigmoid),
 }
+_NUM_RECORDS = 20  # How often the random starts are judged.
 
 
 class Starts(NamedTuple):
   """Random starts of one kind of network; units are dead if r' = 0 always."""
 
-  error: np.ndarray  # Of an output, start first  [S, rates, records + 1]
-  dead_start: np.ndarray  # Which units are, output last  [S, rates, 3]
-  dead_end: np.ndarray  # After training  [S, rates, 3]
-  moved: np.ndarray  # Farthest of a weight into each unit  [S, rates, 3]
+  epochs: np.ndarray  # When they were judged  [records + 1]
+  does_xor: np.ndarray  # With every error < 0.1  [S, records + 1]
+  dead: np.ndarray  # Which units are, the output last  [S, records + 1, 3]
 
 
-def train_printed(
-  learning_rates: Sequence[float], num_epochs: int
-) -> readings.Weights:
-  """Trains the printed ReLU network, once with each rate; under float64."""
-  start = jax.tree.map(jnp.asarray, formulas.as_params(readings.PRINTED))
+class Reached(NamedTuple):
+  """The printed ReLU network after training, with rates 0.01 and 1."""
+
+  networks: np.ndarray  # [2, 3, 3]
+  outputs: np.ndarray  # For each pattern  [2, 4]
+
+
+def train_printed() -> Reached:
+  """Trains the printed network; under float64."""
   layers = KINDS[readings.RELU]
-  params = sweeps.sweep(
-    lambda rate: _fit(layers, rate, start, num_epochs), np.array(learning_rates)
-  )
-  return formulas.as_weights(params)
+
+  def one(learning_rate):
+    start = jnp.array(readings.PRINTED)
+    network = _descend(layers, learning_rate, start, num_epochs=30_000)
+    return Reached(network, _forward(layers, network).outputs[-1][:, 0])
+
+  return sweeps.sweep(one, np.array([0.01, 1.0]), quick=True)
 
 
 def train_starts(
-  kind: str,
-  learning_rates: Sequence[float],
-  keys: jax.Array,
-  *,
-  num_epochs: int,
-  num_records: int,
+  kind: str, seed: int, num_starts: int, learning_rate: float, num_epochs: int
 ) -> Starts:
-  """Trains one kind of network from the random start of each key [S]."""
-  layers, rates = KINDS[kind], jnp.array(learning_rates)
+  """Trains one kind of network from random starts, the same for each kind."""
+  layers, num_epochs = KINDS[kind], num_epochs // _NUM_RECORDS
+  # Weights from N(0, 1 / fan-in), biases 0.
+  rng = np.random.default_rng(seed)
+  starts = rng.normal(0, [0.5**0.5, 0.5**0.5, 0], (num_starts, 3, 3))
 
-  def one(rate, start):
-    def part(params, index):
-      progress.tick(index, num_records, kind)
-      params = _fit(layers, rate, params, num_epochs // num_records)
-      return params, _judge(layers, params)[0]
+  def one(start):
+    def part(network, _):
+      after = _descend(layers, learning_rate, network, num_epochs)
+      return after, _judge(layers, network)
 
-    end, errors = jax.lax.scan(part, start, jnp.arange(num_records))
-    error, dead_start = _judge(layers, start)
-    dead_end = _judge(layers, end)[1]
-    return Starts(
-      jnp.append(error, errors), dead_start, dead_end, _moved(start, end)
-    )
+    return jax.lax.scan(part, start, length=_NUM_RECORDS + 1)[1]
 
-  # Weights from N(0, 1 / fan-in), biases 0; drawn before, since in one program
-  # with the training they would be computed twice, and differ in the last bit.
-  starts = sweeps.sweep(
-    lambda key: nf.mlp.init(key, [2, 2, 1]), keys, quick=True
-  )
-  each_rate = jax.vmap(one, (0, None))
-  return sweeps.sweep(lambda start: each_rate(rates, start), starts)
+  epochs = num_epochs * np.arange(_NUM_RECORDS + 1)
+  return Starts(epochs, *sweeps.sweep(one, starts, quick=True))
 
 
-def _moved(start, end):
-  """Returns how far the incoming weights of each unit went, [..., 3]."""
-  distances = [
-    jnp.maximum(
-      jnp.max(jnp.abs(after["w"] - before["w"]), axis=-1),
-      jnp.abs(after["b"] - before["b"]),
-    )
-    for before, after in zip(start, end, strict=True)
-  ]
-  return jnp.concatenate(distances, axis=-1)
+def _forward(layers, network):
+  """Returns what the layers compute for each pattern, [4, units]."""
+  params = formulas.as_params(network)
+  patterns = jnp.array(readings.PATTERNS, network.dtype)
+  return jax.vmap(lambda x: nf.mlp.forward(params, x, layers))(patterns)
 
 
-def _judge(layers, params):
-  """Returns the largest error, and which units have slope 0 everywhere."""
-  patterns = jnp.asarray(readings.PATTERNS, params[0]["w"].dtype)
-  z, a = jax.vmap(lambda x: nf.mlp.forward(params, x, layers))(patterns)
-  targets = jnp.asarray(readings.TARGETS, a[-1].dtype)
+def _judge(layers, network):
+  """Returns whether it does XOR, and which units have slope 0 everywhere."""
+  z, a = _forward(layers, network)
   slopes = [f.slope(z_l) for f, z_l in zip(layers, z, strict=True)]
   is_dead = jnp.all(jnp.concatenate(slopes, axis=1) == 0, axis=0)
-  return jnp.max(jnp.abs(a[-1][:, 0] - targets)), is_dead
+  return jnp.all(jnp.abs(a[-1][:, 0] - readings.TARGETS) < 0.1), is_dead
 
 
-def _fit(layers, learning_rate, params, num_epochs):
-  """Returns the parameters after batch gradient descent, equation 1.9."""
+def _descend(layers, learning_rate, start, num_epochs):
+  """Returns the network after batch gradient descent, equation 1.9."""
 
-  def loss(params, x, t):
-    return nf.losses.quadratic(nf.mlp.apply(params, x, layers), t)
+  def cost(network):
+    y = _forward(layers, network).outputs[-1][:, 0]
+    return nf.losses.quadratic(y, readings.TARGETS) / len(readings.TARGETS)
 
-  dtype = params[0]["w"].dtype
-  return nf.minibatch.fit(
-    loss,
-    optax.sgd(learning_rate),
-    params,
-    jax.random.key(0),  # One batch holds all patterns: nothing is shuffled.
-    jnp.asarray(readings.PATTERNS, dtype),
-    jnp.asarray(readings.TARGETS[:, None], dtype),
-    batch_size=len(readings.PATTERNS),
-    num_epochs=num_epochs,
-  ).params
+  def step(_, network):
+    return network - learning_rate * jax.grad(cost)(network)
+
+  return jax.lax.fori_loop(0, num_epochs, step, start)

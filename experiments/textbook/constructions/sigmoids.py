@@ -1,28 +1,79 @@
-"""Towers of sigmoid neurons: boxes in m dimensions, and functions from them.
+"""Steps, bumps and towers of sigmoid neurons, and functions from them.
 
-The parameters are for `mlp.apply`, with sigmoids in the hidden layers. Weights
-are computed in float64 and rounded to JAX's default floating dtype.
+A bump is a tower of one axis. The parameters are for `mlp.apply`, with sigmoids
+in the hidden layers.
 """
 
 from collections.abc import Callable
 
-import jax
 import numpy as np
-from jax import numpy as jnp
+from numpy.typing import ArrayLike
 
 from experiments.textbook.constructions import layers
 from nnfun import base
 
-_NUM_NODES = 8  # of the quadrature of a mean, along each axis
+_NUM_NODES = 8  # Of the quadrature of a mean, along each axis.
+
+
+def step(position: float, *, weight: float) -> base.Params:
+  """Returns a neuron that steps up from 0 to 1 at a position.
+
+    a = sigma(w x + b),  b = -s w.
+
+  It is 1/2 at s, and rises from p to 1 - p within 2 log((1 - p) / p) / w.
+
+  Args:
+    position: s.
+    weight: w; a negative one steps down.
+
+  Returns:
+    One layer [1, 1]; activations (sigmoid,).
+
+  References:
+    Nielsen, Neural networks and deep learning, 2015, chapter 4,
+    http://neuralnetworksanddeeplearning.com/chap4.html
+  """
+  return (layers.steps(np.array([[position]]), weight),)
+
+
+def step_sum(
+  f: Callable[[np.ndarray], np.ndarray], *, num_parts: int, weight: float
+) -> base.Params:
+  """Returns a network of one hidden layer that climbs along f on [0, 1].
+
+    y = f_1 + sum_{i >= 1} (f_{i+1} - f_i) sigma(w (x - s_i)),
+
+  with f_i the mean of f on part i, from s_{i-1} to s_i. On each part it is the
+  sum of bumps, with less than half of the hidden neurons.
+
+  Args:
+    f: the function, elementwise.
+    num_parts: N >= 2, how many parts of equal length.
+    weight: w > 0 of the steps, many times N.
+
+  Returns:
+    Two layers [N - 1, 1] and [1, N - 1]; activations (sigmoid, identity).
+
+  Raises:
+    ValueError: if there are less than two parts.
+
+  References:
+    Cybenko, Approximation by superpositions of a sigmoidal function, 1989,
+    https://doi.org/10.1007/BF02551274 (such sums are dense in the continuous
+    functions)
+  """
+  if num_parts < 2:
+    raise ValueError(f"expected num_parts >= 2, got {num_parts}")
+  edges = np.linspace(0, 1, num_parts + 1)[None]
+  means = _cell_means(f, edges)[:, 0]
+  return (
+    layers.steps(edges[:, 1:-1], weight),
+    layers.affine(np.diff(means)[None], means[:1]),
+  )
 
 
 def tower(
-  lows: jax.typing.ArrayLike,
-  highs: jax.typing.ArrayLike,
-  *,
-  weight: float,
-  gain: float,
-  bias: float | None = None,
+  lows: ArrayLike, highs: ArrayLike, *, weight: float, gain: float
 ) -> base.Params:
   """Returns a network that is 1 inside a box and 0 outside.
 
@@ -38,7 +89,6 @@ def tower(
     highs: its upper corner [m].
     weight: w > 0 of the steps.
     gain: h > 0.
-    bias: of the output, None for -(2 m - 1) h / 2.
 
   Returns:
     Two layers [2 m, m] and [1, 2 m]; activations (sigmoid, sigmoid).
@@ -51,34 +101,18 @@ def tower(
   >>> print(output["w"], output["b"])
   [[ 10. -10.  10. -10.]] [-15.]
   """
-  lows, highs = _checked(lows, highs, weight, gain)
-  num_axes = len(lows)
-  edges = np.stack([lows, highs], axis=1)
-  signs = np.tile([1.0, -1.0], num_axes)
-  bias = tower_bias(num_axes, gain) if bias is None else bias
+  lows, highs = _checked(lows, highs, weight=weight, gain=gain)
+  signs = np.tile([1.0, -1.0], len(lows))
   return (
-    layers.steps(edges, weight),
-    layers.affine(gain * signs[None], [bias]),
+    layers.steps(np.stack([lows, highs], axis=1), weight),
+    layers.affine(gain * signs[None], [_tower_bias(len(lows), gain)]),
   )
 
 
-def tower_bias(num_axes: int, gain: float) -> float:
-  """Returns the output bias -(2 m - 1) h / 2 of a tower.
-
-  Args:
-    num_axes: m.
-    gain: h.
-
-  Returns:
-    The middle between -m h and -(m - 1) h.
-  """
-  return -(2 * num_axes - 1) * gain / 2
-
-
 def tower_sum(
-  f: Callable[[base.Array], base.Array],
-  lows: jax.typing.ArrayLike,
-  highs: jax.typing.ArrayLike,
+  f: Callable[[np.ndarray], np.ndarray],
+  lows: ArrayLike,
+  highs: ArrayLike,
   *,
   num_cells: int,
   weight: float,
@@ -91,10 +125,10 @@ def tower_sum(
   over the N^m cells of a grid. On a face between two cells their towers add up
   to 1, but where r >= 2 axes are at an edge every tower is sigma((1 - r) h /
   2): there, on a set of width 1 / w, the sum drops to 0. So in two and more
-  dimensions it converges in the mean, not uniformly.
+  dimensions it converges in the mean, not uniformly; bumps, in one, do.
 
   Args:
-    f: the function, [m] to [n], in JAX operations.
+    f: the function, points [P, m] to [P, n].
     lows: the domain's lower corner [m].
     highs: its upper corner [m].
     num_cells: N along each axis.
@@ -110,11 +144,11 @@ def tower_sum(
   Raises:
     ValueError: as `tower` does, or if `num_cells` is not positive.
   """
-  lows, highs = _checked(lows, highs, weight, gain)
-  if num_cells < 1:
-    raise ValueError(f"expected num_cells >= 1, got {num_cells}")
+  lows, highs = _checked(
+    lows, highs, weight=weight, gain=gain, num_cells=num_cells
+  )
   edges = np.linspace(lows, highs, num_cells + 1, axis=1)
-  means = cell_means(f, edges)
+  means = _cell_means(f, edges)
   half = (highs - lows) / (2 * num_cells)
   edges[:, 0] -= half
   edges[:, -1] += half
@@ -122,47 +156,42 @@ def tower_sum(
   up = np.eye(num_cells, num_cells + 1)
   indicator = up - np.roll(up, 1, axis=1)
   second = gain * np.concatenate([indicator[axis] for axis in cells.T], axis=1)
-  biases = np.full(len(cells), tower_bias(len(lows), gain))
   return (
     layers.steps(edges, weight),
-    layers.affine(second, biases),
+    layers.affine(second, np.full(len(cells), _tower_bias(len(lows), gain))),
     layers.affine(means.T, np.zeros(means.shape[1])),
   )
 
 
-def cell_means(
-  f: Callable[[base.Array], base.Array], edges: np.ndarray
-) -> np.ndarray:
-  """Returns the mean of f over each cell, by Gauss's quadrature.
+def _tower_bias(num_axes, gain):
+  return -(2 * num_axes - 1) * gain / 2
 
-  Args:
-    f: the function, [m] to [n], in JAX operations.
-    edges: where the N cells of each axis begin and end, [m, N + 1].
 
-  Returns:
-    [N^m, n], the last axis of the cells running fastest.
+def _cell_means(f, edges):
+  """Returns the mean of f over cells between edges [m, N + 1], [N^m, n].
+
+  The last axis of the cells runs fastest.
   """
   nodes, weights = np.polynomial.legendre.leggauss(_NUM_NODES)
   starts, widths = edges[:, :-1, None], np.diff(edges)[..., None]
   points = starts + widths * (nodes + 1) / 2  # [m, N, Q]
   num_axes, num_cells, _ = points.shape
   axes = np.meshgrid(*points.reshape(num_axes, -1), indexing="ij")
-  flat = np.stack(axes, axis=-1).reshape(-1, num_axes)
-  values = np.asarray(jax.vmap(f)(jnp.asarray(flat, float)))
+  values = f(np.stack(axes, axis=-1).reshape(-1, num_axes))
   values = values.reshape([num_cells, _NUM_NODES] * num_axes + [-1])
   for axis in range(num_axes):  # One pair [N, Q] after the other to [N].
     values = np.tensordot(values, weights / 2, axes=(axis + 1, 0))
   return values.reshape(num_cells**num_axes, -1)
 
 
-def _checked(lows, highs, weight, gain):
+def _checked(lows, highs, **positive):
   lows, highs = np.asarray(lows, float), np.asarray(highs, float)
   if lows.ndim != 1 or lows.shape != highs.shape or not np.all(lows < highs):
     raise ValueError(
       f"expected lows < highs, both [m], got {lows.tolist()} and "
       f"{highs.tolist()}"
     )
-  for name, value in (("weight", weight), ("gain", gain)):
+  for name, value in positive.items():
     if not value > 0:
       raise ValueError(f"expected {name} > 0, got {value}")
   return lows, highs
