@@ -98,7 +98,7 @@ class Claim:
     """The expected values, tolerance included, as (low, high)."""
     low, high = self.expected
     if self.strict:
-      return math.nextafter(low, math.inf), math.nextafter(high, -math.inf)
+      return _next(low, math.inf), _next(high, -math.inf)
     return low - self.tolerance, high + self.tolerance
 
   @property
@@ -175,6 +175,10 @@ def family_chance(claims: Iterable[Mapping[str, Any]]) -> float:
   """
   num_uncertain = sum(bool(claim["error"]) for claim in claims)
   return -math.expm1(num_uncertain * math.log1p(-FAILS_BY_CHANCE))
+
+
+def _next(end, towards):
+  return math.nextafter(end, towards) if math.isfinite(end) else end
 
 
 def _end(value):

@@ -47,7 +47,11 @@ def _same(actual, expected):
 def _gradients_fn(name, cell_name):
   """Maps (params, xs, ys) to the estimate of every example of a batch."""
   _, _, _, estimator = tables.make(name, cell_name)
-  one = functools.partial(nf.training.episode_gradient, estimator, segment=1)
+  # Of rtrl as blocks, between which J is carried.
+  segment = 2 if name == "rtrl" else 1
+  one = functools.partial(
+    nf.training.episode_gradient, estimator, segment=segment
+  )
   return jax.vmap(one, (None, None, 0, 0))
 
 

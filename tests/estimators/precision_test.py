@@ -33,9 +33,9 @@ class PrecisionTest(parameterized.TestCase):
   def test_is_what_one_asks_for(self, name, cell_name):
     shorter = _precisions(name, cell_name, precision="tensorfloat32")
     self.assertEqual(shorter, {"[HIGH, HIGH"})
-    with jax.default_matmul_precision("tensorfloat32"):
+    with jax.default_matmul_precision("bfloat16"):
       as_set = _precisions(name, cell_name, precision=None)
-    self.assertEqual(as_set, {"[HIGH, HIGH"})
+    self.assertEqual(as_set, {"[DEFAULT, DEFAULT"})
 
 
 if __name__ == "__main__":

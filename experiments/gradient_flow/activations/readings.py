@@ -39,9 +39,10 @@ def growth(results: study.Results, depth: int) -> np.ndarray:
 
 
 def gains_of_tenfold(gains: np.ndarray, curves: np.ndarray) -> np.ndarray:
-  """Returns where rising curves [S, G] are -log 10 and log 10  [2, S]."""
+  """Returns where curves [S, G] rise to -log 10 and log 10, or NaN  [2, S]."""
   rising = np.maximum.accumulate(curves, axis=1)
-  logs = [np.interp((-LN_10, LN_10), c, np.log(gains)) for c in rising]
+  ends, beyond = (-LN_10, LN_10), {"left": np.nan, "right": np.nan}
+  logs = [np.interp(ends, c, np.log(gains), **beyond) for c in rising]
   return np.exp(np.transpose(logs))
 
 

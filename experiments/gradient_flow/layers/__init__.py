@@ -8,8 +8,8 @@ finds that early layers are slower. What a student should take from this:
   draws as in the book's single ones. The data do not matter: mean-field theory,
   which knows only how bright the images are, says sqrt(chi_1) = 0.2.
 - The gap is one of networks that have not learned yet. Once they know the
-  digits, the first layer is as fast as the last, or faster. In the book's own
-  500 steps of batch gradient descent deep networks do not get that far.
+  digits, the first layer is more than half as fast as the last. In the book's
+  own 500 steps of batch gradient descent deep networks do not get that far.
 - More hidden layers do not make them better; they begin to learn later.
 - Could large weights help? |w sigma'(w a + b)| >= 1 holds for at most an
   interval of activations 0.45 wide, and that at |w| = 6.9.
@@ -31,7 +31,7 @@ STUDY = study.define(
   (run, claims, figure),
   question=__doc__,
   answer="Five times slower for each layer, until the network has learned; "
-  "then the gap is gone.",
+  "then less than two times in all.",
   equation=r"\frac{\partial C}{\partial b_1} = "
   r"\sigma'(z_1)\,w_2\,\sigma'(z_2)\,w_3\,\sigma'(z_3) \cdots "
   r"w_L\,\sigma'(z_L)\,\frac{\partial C}{\partial a_L}",

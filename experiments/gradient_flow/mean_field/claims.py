@@ -138,22 +138,24 @@ def _critical(results):
 def _training(results):
   depths = results.train_depths[:, np.newaxis] / results.train_xi_c
   shallow, deep = depths <= 2, depths >= 6
-  yield _ABSTRACT.at_least(
-    "trainable",
-    "Networks up to 2 xi_c deep are trained: they learn more than half of the "
-    "digits.",
-    0.5,
-    measure.mean(results.accuracy[:, shallow].min(axis=1)),
-    quantity="accuracy of the worst of them, mean over seeds",
-    note=f"{np.sum(shallow)} depths and sigma_w; 2 and one half are ours.",
-  )
-  yield _ABSTRACT.at_most(
-    "untrainable",
-    "Networks of 6 xi_c or deeper are not trained: they learn less than half "
-    "of the digits.",
-    0.5,
-    measure.mean(results.accuracy[:, deep].max(axis=1)),
-    quantity="accuracy of the best of them, mean over seeds",
-    note=f"{np.sum(deep)} depths and sigma_w; chance is 0.1. 6 and one half "
-    "are ours: ten times the steps (--full) train some of 6 and 7 xi_c too.",
-  )
+  if np.any(shallow):
+    yield _ABSTRACT.at_least(
+      "trainable",
+      "Networks up to 2 xi_c deep are trained: they learn more than half of "
+      "the digits.",
+      0.5,
+      measure.mean(results.accuracy[:, shallow].min(axis=1)),
+      quantity="accuracy of the worst of them, mean over seeds",
+      note=f"{np.sum(shallow)} depths and sigma_w; 2 and one half are ours.",
+    )
+  if np.any(deep):
+    yield _ABSTRACT.at_most(
+      "untrainable",
+      "Networks of 6 xi_c or deeper are not trained: they learn less than half "
+      "of the digits.",
+      0.5,
+      measure.mean(results.accuracy[:, deep].max(axis=1)),
+      quantity="accuracy of the best of them, mean over seeds",
+      note=f"{np.sum(deep)} depths and sigma_w; chance is 0.1. 6 and one half "
+      "are ours: ten times the steps (--full) train some of 6 and 7 xi_c too.",
+    )

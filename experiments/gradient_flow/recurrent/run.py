@@ -44,6 +44,8 @@ class Config(settings.Config):
     yield self.num_units % 2 == 0, "num_units even"
     yield self.num_draws >= self.num_seeds, "num_draws >= num_seeds"
     yield self.order_pairs <= self.order_seeds, "order_pairs <= order_seeds"
+    is_multiple = self.order_updates % self.check_every == 0
+    yield is_multiple, "order_updates a multiple of check_every"
 
 
 class Reach(NamedTuple):

@@ -112,16 +112,16 @@ def _beyond(results):
         name = f"{method}, {readings.task_name(results.delays[d])}"
         found[name] = measure.mean(readings.final(results, method)[:, d])
   if found:
-    floors = readings.FLOORS["knows both"], readings.FLOORS["knows t1"]
+    floor, one = readings.FLOORS["knows both"], readings.FLOORS["knows t1"]
     yield _NGRAM.at_most(
       "beyond-the-window",
       "Truncation to t1 + 1 steps lets a network learn the input t2 steps ago, "
       "which no n-gram model of that length sees.",
-      sum(floors) / 2,
+      floor + (one - floor) / 10,
       found,
       quantity=_LOSS,
-      note="Nearer to the floor of both inputs than to 0.5192, the least of "
-      "any n-gram model of that length.",
+      note="The bound leaves a tenth of what the second input is worth to an "
+      f"n-gram model of that length, which ends at {one:.4f}.",
     )
 
 

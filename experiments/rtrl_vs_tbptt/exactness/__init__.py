@@ -13,8 +13,8 @@ through the whole sequence:
   and each step's own gradient at that step, before the sequence has ended.
 - Without the first term of the bracket (the immediate gradient, BPTT(1, 1)) a
   good third of the gradient is missing. A window that rolls with the steps,
-  BPTT(1, k), loses what is older than k, which fades geometrically; segments,
-  BPTT(K, K), lose it like 1 / K, for the first losses of each see little.
+  BPTT(1, k), loses what is older than k; segments, BPTT(K, K), lose more, for
+  the first losses of each see little.
 - Online, parameters change while the influence is carried along. Then RTRL is
   the derivative by a common shift of all parameters used so far, and deviates
   from the gradient at the present ones in first order of the learning rate.

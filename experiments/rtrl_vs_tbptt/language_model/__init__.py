@@ -16,9 +16,9 @@ n = 1: on brackets with L = 4 the n-gram model 2.16, just above its floor of
 2.15, TBPTT(1) 1.46 and RTRL 1.41; on English 3.64, 3.36 and 3.30.
 
 So truncation does not make an n-gram model: the state carries what lies beyond
-n. But that memory is one of chance. It fades with the distance, and only the
-exact gradient learns to keep a bracket for long. On English the n-gram model,
-with weights of its own for each place, overtakes so small an RNN as n grows.
+n. But that memory is one of chance: over a long gap the exact gradient needs
+fewer bits than TBPTT of a quarter of it. On English the n-gram model, with
+weights of its own for each place, overtakes so small an RNN as n grows.
 """
 
 from experiments import study
@@ -28,8 +28,8 @@ STUDY = study.define(
   __name__,
   (run, claims, figure),
   question=__doc__,
-  answer="No: its state carries what no gradient reaches; but what it keeps by "
-  "chance fades with the distance, and only the exact gradient learns to keep.",
+  answer="No: its state carries what no gradient reaches; but over a long gap "
+  "the exact gradient keeps more than chance does.",
   equation=r"-\frac{1}{T} \sum_{t=1}^{T} \log_2 p(x_t \mid x_{t-n}, \ldots, "
   r"x_{t-1})",
   caption="Held-out bits per character against n, for English and for brackets "

@@ -17,9 +17,10 @@ _TRADE_OFFS = Source("S2-softmax", "S2", "activation function trade-offs")
 _SURE = conjecture(
   "P21", "section 3 finds it of deep networks on photographs", "guo2017"
 )
-_TABLE = Source("P21", "guo2017", "section 5, table 1: on other data")
+_TABLE = conjecture("P21", "section 5, table 1 has it of others", "guo2017")
 _METHOD = Source("P21", "guo2017", "section 4.2")
-_OVERFITTING = Source("P21", "guo2017", "section 3")
+_OVERFITTING = conjecture("P21", "section 3 says so of others", "guo2017")
+_COURSE = conjecture("P21", "figure S1 has it of another network", "guo2017")
 _FIGURE = Source("P21", "guo2017", "figure S1: another network and data")
 
 
@@ -112,7 +113,7 @@ def _course(results):
   cooling = -np.log(results.curve.c[:, ends])
   entropy = results.curve.entropy[:, ends, VALIDATION, BEFORE]
   rises = {"T": np.diff(cooling), "entropy": -np.diff(np.log(entropy))}
-  yield _FIGURE.at_least(
+  yield _COURSE.at_least(
     "temperature-rises",
     "'The optimal T selected by temperature scaling rises throughout "
     "optimization, as the pre-calibration entropy decreases steadily'.",

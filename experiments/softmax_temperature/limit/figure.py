@@ -7,7 +7,6 @@ from experiments import study, style
 from experiments.softmax_temperature.limit import theory
 
 _NUM_SHOWN = 6  # Logits drawn one by one, for each number of maxima.
-_NEAR_TIE = 2  # Of the logits in each number format.
 
 
 def plot(results: study.Results) -> mpl_figure.Figure:

@@ -79,7 +79,7 @@ def _descent(steepest):
 def _identities(errors):
   printed = errors["recurrence"]["as printed"]
   notes = {
-    "four-equations": "One to four layers, seven activations, three costs.",
+    "four-equations": "1, 2 and 4 layers, seven activations, three costs.",
     "recurrence": "Erratum: dh_i / dw_ij is printed as h_i h_j, for "
     f"sigma'(s_i) h_j, and the gradient is {printed:.0%} of its norm off.",
   }

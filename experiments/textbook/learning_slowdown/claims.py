@@ -128,17 +128,24 @@ def _times(results):
     crossing = np.interp(-0.5, -curve, np.arange(len(curve)), right=np.inf)
     relative[name] = crossing / epochs
     expected.append(f"{epochs:.0f} by {name}")
-  return theory(
-    "S1-P7", "da / dt = -2 eta a (1 - a) dC / dz, integrated"
-  ).equal(
+  starts = np.array([curves[:, 0].max() for curves in results.curves.values()])
+  source = theory("S1-P7", "da / dt = -2 eta a (1 - a) dC / dz, integrated")
+  words = (
     "times",
     "Down to an output of 1/2 the worse start takes the number of epochs that "
     "infinitely small steps take.",
+  )
+  quantity = "epochs, over those of small steps"
+  if not np.all((starts > 0.5) & np.isfinite([*relative.values()])):
+    note = "Tested where the worse start is above 1/2 and gets below it."
+    return source.not_run(*words, 1.0, quantity=quantity, note=note)
+  return source.equal(
+    *words,
     1.0,
     relative,
     # Euler's method: half a step of 2 eta times the slope of dC / dz, which is
     # at most 1/4 for either cost.
     tolerance=rate / 4,
-    quantity="epochs, over those of small steps",
+    quantity=quantity,
     note=f"Expected epochs: {', '.join(expected)}.",
   )

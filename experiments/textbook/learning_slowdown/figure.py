@@ -92,7 +92,7 @@ def _plot_curves(axes, results):
       epochs = neuron.time(name, outputs[s, 0], ends, rate)
       (dots,) = axes.plot(epochs, ends, "ko", markersize=3.5, zorder=3)
   dots.set_label("small steps, closed form")
-  for s, epoch in ((0, last), (1, last), (1, last // 2)):
+  for s, epoch in {(0, last), (-1, last), (-1, last // 2)}:
     value = results.curves["quadratic"][s, epoch]
     axes.annotate(
       f"{value:.4f}", (epoch, value), (5, 2), textcoords="offset points"

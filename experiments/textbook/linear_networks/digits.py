@@ -60,15 +60,14 @@ def run(digits: Digits, *, num_restarts: int, seed: int) -> Fits:
   ]
   regression = softmax_regression(digits)
 
-  def along(matrix, bias, num_factors):
-    scales = np.linspace(1, -1, 41) ** num_factors
-    return np.array([_cross_entropy(digits, s * matrix, bias) for s in scales])
-
+  matrix, bias = regression
+  scales = np.linspace(1, -1, 41)
+  loss_at = fits[readings.RANKS.index(4)][0][1]
   return Fits(
-    np.array([[loss for loss, *_ in row] for row in fits]),
+    np.array([[loss for loss, _ in row] for row in fits]),
     np.array(_cross_entropy(digits, *regression)),
-    along(*fits[readings.RANKS.index(4)][0][1:], 2),
-    along(*regression, 1),
+    np.array([loss_at(s) for s in scales]),
+    np.array([_cross_entropy(digits, s * matrix, bias) for s in scales]),
   )
 
 
@@ -93,7 +92,7 @@ def softmax_regression(digits: Digits) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _make_fit(digits, rng):
-  """Returns hidden units -> loss, map W2 W1 and bias, from a random start."""
+  """Returns hidden units -> loss, and that of (s W1, s W2, b) by s."""
   hidden, size = max(readings.RANKS), digits.xs.shape[1]
   # A bias of the hidden layer would add nothing.
   shapes = (hidden, size), (_NUM_CLASSES, hidden), (_NUM_CLASSES,)
@@ -118,8 +117,12 @@ def _make_fit(digits, rng):
       lambda flat: jax.tree.map(np.asarray, loss(flat, mask)),
       0.1 * rng.normal(size=zeros.size),
     )
-    w1, w2, b = map(np.asarray, unravel(found.x))
-    return float(found.fun), (w2 * mask) @ w1, b
+    w1, w2, b = unravel(found.x)
+
+    def loss_at(s):
+      return loss(flatten_util.ravel_pytree([s * w1, s * w2, b])[0], mask)[0]
+
+    return float(found.fun), loss_at
 
   return fit
 

@@ -9,7 +9,9 @@ from experiments.textbook.universal_approximation import readings
 
 _STEPS = Source("S0-4.1", "S0", "section 4.1, figures 4.1 and 4.3")
 _SLOPE = theory("S0-4.2", "Taylor's formula on one part; figure 4.5", "S0")
-_ONE_LAYER = Source("S2-approximation", "cybenko1989", "abstract")
+_ONE_LAYER = theory(
+  "S2-approximation", "abstract; the rate by means over N parts", "cybenko1989"
+)
 _SEVERAL = Source("S0-4.3", "S0", "section 4.3")
 _ERRATUM = theory("S0-4.3", "erratum to section 4.3", "S0")
 _TELGARSKY = Source("P23", "telgarsky2016", "abstract and section 2")
@@ -73,10 +75,10 @@ def _sums(sums):
   yield _ONE_LAYER.at_most(
     "one-layer",
     "One hidden layer of sigmoids suffices: with N - 1 steps the error stays "
-    "below 2 max|f'| / N, which tends to 0.",
+    "below max|f'| / 2N, which tends to 0.",
     1.0,
-    _by("N", sums.counts, sums.one_layer_errors * sums.counts / (2 * slope)),
-    quantity="largest error over 2 max|f'| / N",
+    _by("N", sums.counts, sums.one_layer_errors * sums.counts / (slope / 2)),
+    quantity="largest error over max|f'| / 2N",
   )
 
 
@@ -177,11 +179,8 @@ def _within_eps(found):
     "Given any continuous f and eps, ReLUs in one hidden layer can be built "
     "that are within eps on [0, 1].",
     1.0,
-    {
-      "bound over eps": float(np.max(found.bounds / found.eps)),
-      "error over bound": float(np.max(found.errors / found.bounds)),
-    },
-    quantity="certified bound over eps; error at random points over the bound",
+    float(np.max(found.errors / found.bounds)),
+    quantity="error at random points over the certified bound, itself < eps",
     note=f"ReLUs for eps from large to small: {sizes}.",
   )
 

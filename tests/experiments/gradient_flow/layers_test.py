@@ -50,8 +50,7 @@ class CaseTest(study_case.StudyCase):
     for key in ("gap-closes", "accuracy"):
       self.assertTrue(found[key].holds, found[key])
     at_start = np.resize(3 * self.results().at_start, (4000, 3, 4))
-    # Each near the published number, but not four less two.
-    percents = 96.6, 97.2, 96.6, 96.1
+    percents = 96.6, 97.0, 96.6, 95.9  # The last is half a point off.
     found = self.learned(percents, closing=0, at_start=at_start)
     for key in ("gap-closes", "published-speeds", "accuracy"):
       self.assertIs(found[key].holds, False, found[key])

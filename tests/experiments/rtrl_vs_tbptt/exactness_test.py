@@ -16,7 +16,7 @@ from tests import oracles
 from tests.experiments import study_case
 
 _SMALL = run.Config(
-  cells=("vanilla",),
+  cells=("vanilla", "lru"),
   num_units=3,
   num_steps=6,
   lengths=(1, 3),

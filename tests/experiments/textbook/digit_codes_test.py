@@ -63,7 +63,7 @@ class TrainingTest(parameterized.TestCase):
   @parameterized.product(name=("ten", "bits", "deep"), size=(0, 1))
   def test_is_that_of_a_loop(self, name, size):
     expected = _trained_by_hand(name, _SMALL.hidden_sizes[size])
-    results = study_case.results_of(digit_codes.STUDY, _SMALL)
+    results, _ = study_case.run_of(digit_codes.STUDY, _SMALL)
     # Float32 against float64: two of 500 images.
     actual = results.accuracy[name][1, size]
     self.assertAlmostEqual(actual, expected, delta=2.1 / 500)
