@@ -13,7 +13,7 @@ vanish, and a chaotic one, where inputs part and gradients explode.
 
   python -m experiments.gradient_flow.mean_field --config.width=400
 
-takes 20 seconds (--full, with the published 1000 units: some 10 minutes).
+takes 30 seconds (--full, with the published 1000 units: some 10 minutes).
 Expect q* and chi_1 within 2 % of the integrals. Trained are networks of width
 48 on digits, for 100 steps. With 1,000 (--full) some of six and seven xi_c
 learn as well: how deep is too deep depends on the steps.

@@ -22,7 +22,7 @@ times, a thousand of which ten are claimed.
 
   python -m experiments.rtrl_vs_tbptt.cost --config.num_units=64
 
-takes 15 seconds (--full, at twice the size: a minute).
+takes 25 seconds (--full, at twice the size: a minute).
 """
 
 from experiments import study

@@ -21,7 +21,7 @@ through the whole sequence:
 
   python -m experiments.rtrl_vs_tbptt.exactness --config.cells=lstm,elstm
 
-takes 15 seconds (--full: 30). Expect 1e-15 for exact methods.
+takes 25 seconds (--full: 50). Expect 1e-15 for exact methods.
 """
 
 from experiments import study

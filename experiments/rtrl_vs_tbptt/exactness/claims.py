@@ -79,7 +79,7 @@ def _online(results):
     "parameters in first order of the learning rate.",
     1.0,
     measure.slope(np.log(rates[1:]), np.log(results.stale_error[:, 1:])),
-    margin=0.02,  # At a rate of 0.001 the next order is below a hundredth.
+    margin=0.02,  # At a rate of 0.0001 the next order is below a hundredth.
     quantity="exponent of the learning rate in the relative deviation",
   )
 

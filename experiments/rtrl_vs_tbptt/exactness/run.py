@@ -17,7 +17,7 @@ from experiments import progress, settings, sweeps
 from experiments.rtrl_vs_tbptt.exactness import lstm, readings, reference
 
 _NUM_INPUTS, _NUM_OUTPUTS = 4, 2
-_LEARNING_RATES = np.array([0, 1e-5, 1e-4, 1e-3])  # Of SGD at every step.
+_LEARNING_RATES = np.array([0, 1e-6, 1e-5, 1e-4])  # Of SGD at every step.
 
 
 def _stack(num_inputs, num_units):

@@ -18,7 +18,7 @@ float64 with automatic differentiation, and the algorithms are run on digits.
 
   python -m experiments.textbook.backpropagation --config.num_epochs=30
 
-takes 20 seconds (--full: some minutes). Numbers to expect: errors near 1e-16,
+takes 25 seconds (--full: some minutes). Numbers to expect: errors near 1e-16,
 accuracies of 0.96 to 0.97 for every optimiser.
 
 Departures: mini-batches are cut from a shuffle, every example once an epoch,
