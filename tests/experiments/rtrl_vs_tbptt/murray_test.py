@@ -1,5 +1,6 @@
 """Murray's task: two loops over time, and claims on stored numbers."""
 
+import contextlib
 import functools
 
 import jax
@@ -24,13 +25,20 @@ _SMALL = run.Config(
 
 
 @functools.cache
-def _trained_by_hand(shift):
+def _in_float64():
+  with oracles.float64():
+    return run.run(_SMALL)
+
+
+@functools.cache
+def _trained_by_hand(shift, wide=False):
   """Loops over steps: h_t, the errors, and the sum over t backwards.
 
   With `shift` the state at t gets the error of t + 1, as in the notebook.
   """
-  key = jax.random.split(jax.random.key(_SMALL.seed), _SMALL.num_seeds)[1]
-  params = jax.tree.map(np.float64, run.start(key, _SMALL))
+  with oracles.float64() if wide else contextlib.nullcontext():
+    key = jax.random.split(jax.random.key(_SMALL.seed), _SMALL.num_seeds)[1]
+    params = jax.tree.map(np.float64, run.start(key, _SMALL))
   weights, readout = params["cell"], params["readout"]
   n, num_steps, tau = len(readout), _SMALL.num_steps, 10.0
   y = run.target(num_steps)
@@ -74,9 +82,13 @@ class MurrayTest(study_case.StudyCase):
 
   @parameterized.parameters(("bptt", 0), ("rtrl", 0), ("shifted", 1))
   def test_training_is_that_of_a_loop(self, name, shift):
-    actual = getattr(self.results(), name)[1]
-    expected = _trained_by_hand(shift)[: len(actual)]
-    np.testing.assert_allclose(actual, expected, rtol=1e-3)
+    for results, wide, rtol in (
+      (self.results(), False, 1e-3),
+      (_in_float64(), True, 1e-10),
+    ):
+      actual = getattr(results, name)[1]
+      expected = _trained_by_hand(shift, wide)[: len(actual)]
+      np.testing.assert_allclose(actual, expected, rtol=rtol)
 
   def test_the_loops_differ_by_more_than_rounding(self):
     differences = _trained_by_hand(1)[:20] / _trained_by_hand(0)[:20] - 1
