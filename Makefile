@@ -20,8 +20,9 @@ PUBLIC_RETURNS := --select ANN201,ANN204,ANN205,ANN206 \
 test: lint  ## Lint, then doctests and all tests, on JOBS processes.
 	$(PYTEST) $(PARALLEL)
 
-contract: $(STAMP)  ## Only the contract tests of the estimators.
-	$(PYTEST) $(PARALLEL) tests/estimators
+contract: $(STAMP)  ## Contract tests of the estimators, and what reads jaxprs.
+	$(PYTEST) $(PARALLEL) tests/estimators \
+	  tests/experiments/rtrl_vs_tbptt/cost_test.py
 
 report: $(STAMP)  ## Every study into runs/report; FULL=1 for published sizes.
 	$(BIN)/python -m launch.reproduce $(if $(FULL),--full)

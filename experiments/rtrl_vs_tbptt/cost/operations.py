@@ -55,8 +55,10 @@ def _evaluate(closed, *args):
 
 def _apply(eqn, values):
   name, params = eqn.primitive.name, eqn.params
-  if name in ("scan", "while"):
-    return {"scan": _scan, "while": _while}[name](params, values)
+  if name == "scan":
+    return _scan(eqn, values)
+  if name == "while":
+    return _while(params, values)
   for key in _CALLED:
     if key in params:
       return _evaluate(params[key], *values)
@@ -67,8 +69,12 @@ def _apply(eqn, values):
   return outputs, _operations(eqn)
 
 
-def _scan(params, values):
-  cut, split = params["num_consts"], params["num_carry"]
+def _scan(eqn, values):
+  params, inner = eqn.params, eqn.params["jaxpr"].jaxpr
+  # How many of each kind there are, versions of JAX write down differently;
+  # what is scanned over has an axis more outside than inside.
+  split = _num_alike(eqn.outvars, inner.outvars)
+  cut = _num_alike(eqn.invars, inner.invars) - split
   consts, start, xs = values[:cut], values[cut:][:split], values[cut + split :]
 
   def body(carry, xs_t):
@@ -78,6 +84,11 @@ def _scan(params, values):
   options = {name: params[name] for name in ("length", "reverse")}
   (state, total), ys = lax.scan(body, (start, jnp.zeros([])), xs, **options)
   return [*state, *ys], total
+
+
+def _num_alike(outside, inside):
+  pairs = zip(outside, inside, strict=True)
+  return sum(out.aval.shape == within.aval.shape for out, within in pairs)
 
 
 def _while(params, values):

@@ -86,6 +86,7 @@ def run(config: Config) -> Results:
     formats = {
       dtype: evaluate(dtype)
       for dtype in progress.track(_DTYPES, "number formats")
+      if _is_there(dtype)
     }
   orders = (1, 2, np.inf)
   return Results(
@@ -128,6 +129,15 @@ def _values(cs, z, brink):
     at(gradient, cs),
     at(_jacobian, cs),
   )
+
+
+def _is_there(dtype):
+  # Of a CPU without instructions for float16 XLA has no conversions.
+  try:
+    jax.block_until_ready(sweeps.quick_jit(jnp.exp)(np.ones(4, dtype)))
+  except jax.errors.JaxRuntimeError:
+    return False
+  return True
 
 
 def evaluate(dtype: str) -> Format:
