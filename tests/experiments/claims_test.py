@@ -86,7 +86,8 @@ class VerdictTest(parameterized.TestCase):
     self.assertIsNone(claim.holds)
 
   def test_nothing_is_not_more(self):
-    for value, holds in ((0.0, False), (1e-300, True), (-1e-300, False)):
+    cases = (0.0, False), (1e-300, True), (-1e-300, False), (np.inf, True)
+    for value, holds in cases:
       claim = SOURCE.at_least(
         "k", "Sums are positive.", 0.0, value, strict=True, quantity="sum"
       )

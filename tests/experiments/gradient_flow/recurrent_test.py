@@ -121,6 +121,14 @@ class CaseTest(study_case.StudyCase):
     for key in ("order-omega", "order-faster"):
       self.assertIs(found[key].holds, False)
 
+  def test_what_nobody_learned_is_not_compared(self):
+    results = self.results()
+    errors = {name: np.ones_like(e) for name, e in results.order.errors.items()}
+    found = self.judge(
+      results._replace(order=results.order._replace(errors=errors))
+    )
+    self.assertIsNone(found["order-faster"].measurement)
+
   def test_what_takes_longer_is_not_judged(self):
     for key in ("order-sgd", "order-clipped", "copy-published"):
       self.assertIsNone(self.judged()[key].measurement)
