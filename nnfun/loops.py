@@ -11,8 +11,6 @@ from collections.abc import Callable
 import jax
 from jax import lax
 from jax import numpy as jnp
-from jax.extend import core
-from jax.interpreters import ad, batching, mlir
 
 from nnfun import base
 
@@ -44,6 +42,7 @@ def scan(
   xs: base.PyTree = None,
   *,
   length: int | None = None,
+  **settings: bool,
 ) -> tuple[base.PyTree, base.PyTree]:
   """Returns what `lax.scan` does.
 
@@ -52,6 +51,7 @@ def scan(
     carry: what the first call of the body gets.
     xs: what each call gets, leaves [N, ...].
     length: N, where there are no xs.
+    **settings: `reverse` and `unroll` of `lax.scan`.
 
   Returns:
     The last carry, and the outputs, leaves [N, ...].
@@ -64,101 +64,66 @@ def scan(
     inner, output = body(_lower(lifted, carry), x)
     return _lift(inner), output
 
-  lifted, outputs = lax.scan(step, _lift(carry), xs, length=length)
+  lifted, outputs = lax.scan(step, _lift(carry), xs, length=length, **settings)
   return _lower(lifted, carry), outputs
-
-
-def fori(
-  start: base.Array | int,
-  stop: base.Array | int,
-  body: Callable[[base.Array, base.PyTree], base.PyTree],
-  carry: base.PyTree,
-) -> base.PyTree:
-  """Returns what `lax.fori_loop` does.
-
-  Args:
-    start: the first index.
-    stop: one more than the last.
-    body: (index, carry) -> carry.
-    carry: what the first call of the body gets.
-
-  Returns:
-    The last carry.
-  """
-  if isinstance(start, int) and isinstance(stop, int):
-    indices = jnp.arange(start, stop)
-    return scan(lambda c, i: (body(i, c), None), carry, indices)[0]
-  carry = jnp.asarray(start), jnp.asarray(stop), carry
-  carry = _settle(lambda c: (c[0] + 1, c[1], body(c[0], c[2])), carry)
-
-  def step(lifted):
-    i, stop, inner = _lower(lifted, carry)
-    return _lift((i + 1, stop, body(i, inner)))
-
-  lifted = lax.while_loop(lambda c: c[0][0] < c[1][0], step, _lift(carry))
-  return _lower(lifted, carry)[2]
 
 
 def when(
   condition: base.Array,
   function: Callable[[base.PyTree], base.PyTree],
   carry: base.PyTree,
+  otherwise: Callable[[base.PyTree], base.PyTree] = lambda carry: carry,
+  *,
+  is_cheap: bool = False,
 ) -> base.PyTree:
-  """Returns function(carry) if the condition holds, else the carry.
+  """Returns function(carry) if the condition holds, else otherwise(carry).
 
-  A loop of one or no turns in place of a `lax.cond`: batched, a cond runs both
-  branches at every step, a loop as long as any example needs it. The barrier
-  keeps XLA from computing outside, at every step, what depends on the carry.
+  It is a `lax.cond` that stays one in a batch: the function is left out unless
+  an example needs it, where batched conds run both branches at every step.
 
   Args:
     condition: [].
-    function: carry -> carry.
+    function: carry -> a result.
     carry: any pytree.
+    otherwise: carry -> a result of the same shapes; the carry by default.
+    is_cheap: whether both take no longer than an accelerator's asking which
+      (10 us); there, both are then done.
 
   Returns:
-    The carry.
+    The result.
   """
 
-  def turn(_, carry):
-    return function(lax.optimization_barrier(carry))
+  def choose(carry):
+    return jax.tree.map(
+      lambda yes, no: jnp.where(condition, yes, no),
+      function(carry),
+      otherwise(carry),
+    )
 
-  # From a start that is computed: a constant one would have to be copied first.
-  return fori(jnp.where(condition, 0, 1), 1, turn, carry)
+  if is_cheap and on_accelerator():
+    return choose(carry)
+  some = _any_in_batch(condition)
+  return lax.cond(some, choose, otherwise, carry)
 
 
-def forward_only(tree: base.PyTree) -> base.PyTree:
-  """Returns what comes out of loops of a length known only when they run.
+@jax.custom_batching.custom_vmap
+def _any_in_batch(condition):
+  return condition
 
-  These have forward derivatives alone, and the error of JAX speaks of a loop
-  which its reader has not written.
 
-  Args:
-    tree: any pytree of arrays.
+@_any_in_batch.def_vmap
+def _any_of_examples(axis_size, in_batched, condition):
+  del axis_size, in_batched
+  return _any_in_batch(jnp.any(condition, axis=0)), False
 
-  Returns:
-    The tree.
 
-  Raises:
-    ValueError: if a reverse derivative of it is taken.
+def on_accelerator() -> bool:
+  """Returns whether JAX runs on something else than a CPU.
+
+  There a small kernel costs less than a decision of the host: loops of small
+  steps are unrolled, and what need not be done is done and thrown away.
   """
-  return jax.tree.map(_forward_only_p.bind, tree)
-
-
-def _no_transpose(cotangent, x):
-  raise ValueError(
-    "expected a forward derivative (jax.jvp, jax.jacfwd) of gradients that go "
-    "back through a tape of steps: lazy RTRL, rolling BPTT and any RTRL with "
-    "resets have no reverse ones; rtrl(flush_every=1) without resets and "
-    "truncated_bptt have both"
-  )
-
-
-_forward_only_p = core.Primitive("forward_only")
-_forward_only_p.def_impl(lambda x: x)
-_forward_only_p.def_abstract_eval(lambda x: x)
-mlir.register_lowering(_forward_only_p, lambda context, x: [x])
-ad.deflinear2(_forward_only_p, _no_transpose)
-batching.defvectorized(_forward_only_p)
+  return jax.default_backend() != "cpu"
 
 
 def _axes(leaf):

@@ -2,10 +2,11 @@
 
 import jax
 import optax
+from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics
-from nnfun.estimators import segment, tape_general, tape_memory
+from nnfun.estimators import linearisation, segment
 from nnfun.estimators import tape as tape_lib
 
 
@@ -75,19 +76,20 @@ def _window_influence(cell, window):
 
   def init(params, key):
     del key
-    return tape_general.blank(cell, params, window)
+    return tape_lib.empty(linearisation.blank(cell, params), window)
 
-  def advance(params, memory, states, xs, resets):
-    tape = tape_general.for_cell(cell, params, states, xs, stored=True)
-    if resets is not None:
-      memory = tape_memory.forget(memory, resets[0])
-    before, after = tape_memory.write(
-      memory, tape.shared, tape.record(params, states, xs)
+  def advance(params, tape, states, xs, resets):
+    record, contract = linearisation.linearisation(
+      cell, params, states, xs, stored=True
     )
+    if resets is not None:
+      tape = tape_lib.forget(tape, resets[0])
+    before, after = tape_lib.write(tape, record(params, states, xs))
 
     def pull(cotangent):
-      grads = tape_lib.pull_through(tape, before, cotangent)[1]
-      grads = loops.forward_only(grads)
+      flat = flatten_util.ravel_pytree(cotangent)[0]
+      _, cotangents = tape_lib.go_back(before, flat, wraps=True)
+      grads = contract(before.entries, cotangents)
       return jax.tree.structure(params).unflatten(grads)
 
     count = jnp.minimum(after.count, window - 1)

@@ -12,15 +12,16 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops
-from nnfun.estimators import segment, tape_general, tape_memory
+from nnfun.estimators import linearisation, segment
 from nnfun.estimators import tape as tape_lib
+from nnfun.theory import costs
 
 
 class DenseInfluence(NamedTuple):
   """J at the last flush, and the steps since. If F = 1 there are none: None."""
 
   jacobian: list[jax.Array]  # d s / d params, an array [S, ...] for each leaf
-  memory: tape_memory.Memory | None  # the tape
+  tape: tape_lib.Tape | None  # the steps since
   flushed: jax.Array | None  # if not, J counts as 0 and is not read  []
 
 
@@ -28,7 +29,7 @@ def rtrl(
   cell: base.Cell,
   loss_fn: base.LossFn,
   *,
-  flush_every: int = 1,
+  flush_every: int | None = None,
   precision: str | None = "highest",
 ) -> base.GradientEstimator:
   """Carries the whole influence matrix; exact for every segment length.
@@ -44,25 +45,24 @@ def rtrl(
   step of the textbook recursion (F = 1) costs 2 S^2 P flops, S ~ n, P ~ n^2:
   O(n^4). The lazy one costs 2 S^2 P / F for the product, 2 S P for reading J
   and 2 S P for the tape's share of J (each a pass over J), and F S^2 for the
-  tape: O(n^3) at F ~ n. Until the first flush J is zero and not touched, so F
-  steps in shorter segments never pay for it. Where a unit has one
-  pre-activation, steps often have d a_t / d s_tm1 in common (those of a vanilla
-  cell under one W do): the way back through them reads one matrix, which stays
-  in cache, where others read one each. A reset makes J zero again: it is not
-  read, and what is on the tape is not used.
+  tape: O(n^3) at F ~ n. Until the first flush J is zero and, on a CPU, not
+  touched, so F steps in shorter segments never pay for it. A reset makes J zero
+  again: it does not count, nor does what is on the tape.
 
-  The state takes S P + F times an entry of `tape_general.blank`. While J is
+  The state takes S P + F times an entry of `linearisation.blank`. While J is
   multiplied by F steps, or by a segment of K >= F, twice S P more and for an
-  `AffineCell` F S (S + R) or K S (S + R), or F S R or K S R if R <= S.
+  `AffineCell` F S (S + R) or K S (S + R).
 
   Args:
     cell: any cell; an `AffineCell` gains most from F > 1.
     loss_fn: the loss of one step.
     flush_every: F, how many steps the product of n x n and n x P matrices is
-      put off at most. 1 is the textbook; about n / 2 is fastest on a CPU for an
-      `AffineCell`. For a cell which is neither affine nor has an `input_spec`
-      putting off saves nothing (its tape would hold an I_u of the size of J for
-      each step), and 1 is taken.
+      put off at most. 1 is the textbook. None, the default, takes what
+      `theory.costs` says to be fastest for this cell, where JAX runs, in a long
+      stream with a gradient at every step: 1 for small n, about n / 2 else. For
+      a cell which is neither affine nor has an `input_spec` putting off saves
+      nothing (its tape would hold an I_u of the size of J for each step), and 1
+      is taken.
     precision: of every product, those of cell and loss included: a value of
       `jax.default_matmul_precision`, or None for what is set there. "highest"
       makes exact mean exact to the rounding of the dtype on every platform.
@@ -75,7 +75,7 @@ def rtrl(
     The estimator.
 
   Raises:
-    ValueError: if `flush_every` is not a positive integer.
+    ValueError: if `flush_every` is neither None nor a positive integer.
 
   References:
     Williams, Zipser, A learning algorithm for continually running fully
@@ -85,11 +85,24 @@ def rtrl(
     https://doi.org/10.1162/neco.1992.4.2.243 (the product once a block, for
     segments of more than one step)
   """
-  base.check_count("flush_every", flush_every)
-  if not isinstance(cell, base.AffineCell) and cell.input_spec is None:
-    flush_every = 1
+  if flush_every is not None:
+    base.check_count("flush_every", flush_every)
   influence = _dense_influence(cell, flush_every)
   return segment.from_influence(cell, loss_fn, influence, precision=precision)
+
+
+def _period(cell, params, num_states, flush_every):
+  """F, chosen where the user has not."""
+  is_affine = isinstance(cell, base.AffineCell)
+  if not is_affine and cell.input_spec is None:
+    return 1
+  if flush_every is not None:
+    return flush_every
+  leaves = jax.tree.leaves(params)
+  num_params, dtype = sum(leaf.size for leaf in leaves), leaves[0].dtype
+  sizes = costs.Sizes(num_states, num_params, is_affine, dtype.itemsize)
+  machine = costs.ACCELERATOR if loops.on_accelerator() else costs.CPU
+  return costs.best_flush_every(sizes, machine)
 
 
 def _dense_influence(cell, flush_every):
@@ -100,18 +113,19 @@ def _dense_influence(cell, flush_every):
     state = base.initial_state(cell, params)
     num_states = flatten_util.ravel_pytree(state)[0].size
     jacobian = tape_lib.zero_influence(params, num_states)
-    if flush_every == 1:
+    period = _period(cell, params, num_states, flush_every)
+    if period == 1:
       return DenseInfluence(jacobian, None, None)
-    memory = tape_general.blank(cell, params, flush_every)
-    return DenseInfluence(jacobian, memory, jnp.zeros([], bool))
+    tape = tape_lib.empty(linearisation.blank(cell, params), period)
+    return DenseInfluence(jacobian, tape, jnp.zeros([], bool))
 
   def advance(params, influence, states, xs, resets):
     structure = jax.tree.structure(params)
     num_steps = jax.tree.leaves(xs)[0].shape[0]
-    tape = tape_general.for_cell(
-      cell, params, states, xs, stored=flush_every > 1
+    record, contract = linearisation.linearisation(
+      cell, params, states, xs, stored=influence.tape is not None
     )
-    entries = tape.record(params, states, xs)
+    entries = record(params, states, xs)
     # What came before the last reset does not reach the end of the segment.
     goes_on, count = None, num_steps
     if resets is not None:
@@ -119,85 +133,84 @@ def _dense_influence(cell, flush_every):
       if num_steps > 1:
         indices = jnp.arange(num_steps, dtype=jnp.int32)
         count -= jnp.max(jnp.where(resets, indices, 0))
-    new = tape_memory.Memory(entries, num_steps, count, None)
+    new = tape_lib.Tape(entries, num_steps, count)
 
-    if flush_every == 1:
+    if influence.tape is None:
       jacobian = influence.jacobian
-      after = _absorb(tape, jacobian, new, goes_on)
-      pull = _pull(jacobian, structure, static=resets is None)
-      return influence._replace(jacobian=after), pull
+      after = _absorb(contract, jacobian, new, goes_on)
+      return influence._replace(jacobian=after), _pull(jacobian, structure)
 
     if resets is not None:
       influence = influence._replace(
-        memory=tape_memory.forget(influence.memory, resets[0]),
+        tape=tape_lib.forget(influence.tape, resets[0]),
         flushed=influence.flushed & ~resets[0],
       )
-    fits = num_steps < flush_every
-    position = influence.memory.position
-    full = position + num_steps > flush_every if fits else position > 0
+    room = len(influence.tape.entries.transition)
+    fits = num_steps < room
+    position = influence.tape.position
+    full = position + num_steps > room if fits else position > 0
 
     def flush(influence):
-      jacobian, memory, flushed = influence
-      jacobian = _absorb(tape, jacobian, memory, flushed)
-      nothing = jnp.zeros_like(memory.count)
-      memory = memory._replace(position=nothing, count=nothing)
-      return DenseInfluence(jacobian, memory, jnp.ones_like(flushed))
+      jacobian, tape, flushed = influence
+      jacobian = _absorb(contract, jacobian, tape, flushed)
+      nothing = jnp.zeros_like(tape.count)
+      tape = tape._replace(position=nothing, count=nothing)
+      return DenseInfluence(jacobian, tape, jnp.ones_like(flushed))
 
-    # All of it goes through: of what does not, XLA would compute at every step
-    # what the flush makes of it, and the tape could not be written in place.
-    jacobian, memory, flushed = loops.when(full, flush, influence)
+    # All of it goes through, so that the tape can be written in place.
+    jacobian, tape, flushed = loops.when(full, flush, influence)
     if fits:
       # Written before it is read: the other order would copy the tape.
-      before, memory = tape_memory.write(memory, tape.shared, entries)
-      pull = _pull_through(tape, before, jacobian, flushed, structure)
+      before, tape = tape_lib.write(tape, entries)
+      pull = _pull_through(contract, before, jacobian, flushed, structure)
       if resets is not None:
-        count = jnp.where(goes_on, memory.count, count)
-        memory, flushed = memory._replace(count=count), flushed & goes_on
+        count = jnp.where(goes_on, tape.count, count)
+        tape, flushed = tape._replace(count=count), flushed & goes_on
     else:
-      pull = _pull(jacobian, structure, static=False)
+      pull = _pull(jacobian, structure)
       reads = None if resets is None else flushed & goes_on
-      jacobian = _absorb(tape, jacobian, new, reads)
+      jacobian = _absorb(contract, jacobian, new, reads)
       flushed = jnp.ones_like(flushed)
-    return DenseInfluence(jacobian, memory, flushed), pull
+    return DenseInfluence(jacobian, tape, flushed), pull
 
   return base.Influence(init, advance)
 
 
-def _pull(jacobian, structure, *, static):
-  """Returns lambda -> lambda^T J; J made by loops of static length or not."""
+def _pull(jacobian, structure):
+  """Returns lambda -> lambda^T J."""
 
   def pull(cotangent):
     flat = flatten_util.ravel_pytree(cotangent)[0]
-    grads = tape_lib.multiply(flat, jacobian)
-    return structure.unflatten(grads if static else loops.forward_only(grads))
+    return structure.unflatten(tape_lib.multiply(flat, jacobian))
 
   return pull
 
 
-def _pull_through(tape, memory, jacobian, flushed, structure):
-  """Returns lambda -> lambda^T J through the entries in use and J."""
+def _pull_through(contract, tape, jacobian, flushed, structure):
+  """Returns lambda -> lambda^T J by equation (2) of `tape`."""
 
   def pull(cotangent):
-    flat, grads = tape_lib.pull_through(tape, memory, cotangent)
+    flat = flatten_util.ravel_pytree(cotangent)[0]
+    flat, cotangents = tape_lib.go_back(tape, flat)
+    grads = contract(tape.entries, cotangents)
 
-    def add_rest(carry):
-      grads, flat = carry
+    def add_rest(grads):
       rest = tape_lib.multiply(flat, jacobian)
-      return jax.tree.map(jnp.add, grads, rest), flat
+      return jax.tree.map(jnp.add, grads, rest)
 
-    grads, _ = loops.when(flushed, add_rest, (grads, flat))
-    return structure.unflatten(loops.forward_only(grads))
+    grads = loops.when(flushed, add_rest, grads, is_cheap=True)
+    return structure.unflatten(grads)
 
   return pull
 
 
-def _absorb(tape, jacobian, memory, reads):
-  """Returns J after the entries in use: Phi J + I.
+def _absorb(contract, jacobian, tape, reads):
+  """Returns J after the entries in use, Phi J + I: (2) for each row of J.
 
   Args:
-    tape: what can be done with the entries.
+    contract: of the linearisation.
     jacobian: J before them.
-    memory: the entries.
+    tape: the entries.
     reads: whether J may differ from 0, if that is not known before running;
       else None.
 
@@ -206,8 +219,8 @@ def _absorb(tape, jacobian, memory, reads):
   """
   num_states, dtype = jacobian[0].shape[0], jacobian[0].dtype
   eye = loops.vary(jnp.eye(num_states, dtype=dtype), jacobian)
-  transition, deltas = tape.backpropagate(memory, eye)
-  immediate = tape.contract(memory.entries, deltas)
+  transition, cotangents = tape_lib.go_back(tape, eye)
+  immediate = contract(tape.entries, cotangents)
 
   def absorb(jacobian):
     product = tape_lib.multiply(transition, jacobian)
@@ -215,6 +228,4 @@ def _absorb(tape, jacobian, memory, reads):
 
   if reads is None:
     return absorb(jacobian)
-  # While J is 0 neither the product nor the sum is needed.
-  jacobian = loops.when(reads, absorb, jacobian)
-  return loops.when(~reads, lambda _: immediate, jacobian)
+  return loops.when(reads, absorb, jacobian, lambda _: immediate)

@@ -1,110 +1,163 @@
-"""Tapes: steps remembered so that they can be back-propagated through later.
+"""Tapes: steps remembered, so that a cotangent can go back through them later.
 
-A tape is a pytree of entries with a leading axis of length F; entry u stands
-for one time step, linearised at the parameters which that step used. Writing
-s_u for the flat state [S], an entry answers two questions about
-Phi_u = d s_u / d s_{u-1} and I_u = d s_u / d params: what is lambda^T Phi_u,
-and what is lambda^T I_u? Cells differ in how little has to be kept for that.
-Parameters and influences are lists of leaves here.
+With s_u the flat state [S] after step u, an entry keeps Phi_u = d s_u / d s_tm1
+[S, S] as it is, and of I_u = d s_u / d params what its kind of cell needs
+(`linearisation`), both at the parameters which step u used. Then
+
+    lambda_{u-1} = lambda_u Phi_u    (1)
+    lambda_t^T J_t = lambda_s^T J_s + sum_{u = s+1}^{t} lambda_u^T I_u    (2)
+
+is J_t = Phi_t J_{t-1} + I_t unrolled, back to the step s in which the tape
+began. Parameters and influences are lists of leaves here.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
-from jax import flatten_util
+from jax import lax
 from jax import numpy as jnp
+from jax.sharding import AxisType
 
 from nnfun import base, loops
-from nnfun.estimators import tape_memory
 
 
-class RecordFn(Protocol):
-  """Linearises the steps of a segment."""
+class Entry(NamedTuple):
+  """One step, linearised."""
 
-  def __call__(
-    self, params: base.Params, states: base.State, xs: base.PyTree
-  ) -> base.PyTree:
-    """Returns the entries [K, ...] of steps from s_0 ... s_{K-1} [K, ...]."""
-    ...
-
-
-class BackpropagateFn(Protocol):
-  """Goes back through the entries in use."""
-
-  def __call__(
-    self, memory: tape_memory.Memory, cotangents: jax.Array
-  ) -> tuple[jax.Array, base.PyTree]:
-    """Returns the cotangents before the oldest entry, and the deltas.
-
-    Args:
-      memory: the tape.
-      cotangents: one or several d loss / d s after the newest entry, flat
-        [..., S].
-
-    Returns:
-      Those before the oldest entry [..., S], and what `contract` makes the
-      gradients from.
-    """
-    ...
-
-
-class ContractFn(Protocol):
-  """Turns deltas into gradients."""
-
-  def __call__(
-    self, entries: base.PyTree, deltas: base.PyTree
-  ) -> list[jax.Array]:
-    """Returns sum_u lambda_u^T I_u, a leaf [..., ...] for each parameter."""
-    ...
+  transition: jax.Array  # Phi_u  [S, S]
+  immediate: base.PyTree  # what I_u is made from
 
 
 class Tape(NamedTuple):
-  """What can be done with the remembered steps of one kind of cell."""
+  """Room for F entries, of which the newest `count` are in use."""
 
-  record: RecordFn
-  shared: tape_memory.SharedFn | None  # None if entries share nothing
-  backpropagate: BackpropagateFn
-  contract: ContractFn
+  entries: Entry  # leaves [F, ...]
+  position: jax.Array | int  # one more than the index of the newest  []
+  count: jax.Array | int  # how many are in use; older ones precede  []
 
 
-def pull_through(
-  tape: Tape, memory: tape_memory.Memory, cotangent: base.State
-) -> tuple[jax.Array, list[jax.Array]]:
-  """Returns lambda_s and sum_u lambda_u^T I_u for one cotangent.
+def empty(entry: Entry, num_entries: int) -> Tape:
+  """Returns a tape with no entry in use.
 
   Args:
-    tape: what can be done with the entries.
-    memory: the entries.
-    cotangent: d loss / d state after the newest entry.
+    entry: arrays, or their shapes, leaves [...].
+    num_entries: F.
 
   Returns:
-    d loss / d s before the oldest entry, flat [S], and the gradient, a leaf
-    for each of the params.
+    The tape.
   """
-  flat = flatten_util.ravel_pytree(cotangent)[0]
-  flat, deltas = tape.backpropagate(memory, flat)
-  return flat, tape.contract(memory.entries, deltas)
+  entries = jax.tree.map(
+    lambda leaf: jnp.zeros((num_entries, *leaf.shape), leaf.dtype), entry
+  )
+  return Tape(entries, jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32))
 
 
-def widened_input_spec(cell: base.Cell, params: base.Params) -> base.PyTree:
-  """Returns the room for one input: at least as wide as the parameters.
+def write(tape: Tape, new: Entry) -> tuple[Tape, Tape]:
+  """Writes new entries.
 
   Args:
-    cell: a cell with an `input_spec`.
-    params: its parameters.
+    tape: the entries so far; K more have to fit behind them.
+    new: entries, leaves [K, ...].
 
   Returns:
-    The spec, floating leaves of the dtype of the parameters if that is wider.
+    The tape as it was before them (they lie in its buffers already, so that a
+    buffer is written before it is read and need not be copied), and after.
+
+  Raises:
+    ValueError: if there is no room for an entry of such a shape or so wide a
+      dtype, as where an input is not what the `input_spec` of its cell says.
   """
-  dtype = base.params_dtype(params)
 
-  def widen(spec):
-    floating = jnp.issubdtype(spec.dtype, jnp.floating)
-    wide = jnp.promote_types(spec.dtype, dtype) if floating else spec.dtype
-    return jax.ShapeDtypeStruct(spec.shape, wide)
+  def write_leaf(room, leaf):
+    _check_entry(room, leaf)
+    leaf = leaf.astype(room.dtype)
+    return lax.dynamic_update_slice_in_dim(room, leaf, tape.position, 0)
 
-  return jax.tree.map(widen, cell.input_spec)
+  num_steps = jax.tree.leaves(new)[0].shape[0]
+  before = tape._replace(entries=jax.tree.map(write_leaf, tape.entries, new))
+  return before, before._replace(
+    position=tape.position + num_steps, count=tape.count + num_steps
+  )
+
+
+def forget(tape: Tape, reset: jax.Array) -> Tape:
+  """Returns a tape with no entry in use where a new episode starts.
+
+  Args:
+    tape: the tape.
+    reset: whether one does, a boolean.
+
+  Returns:
+    The tape, to be written from its first place on.
+  """
+  nothing = jnp.zeros_like(tape.position)
+  position = jnp.where(reset, nothing, tape.position)
+  return tape._replace(
+    position=position, count=jnp.where(reset, nothing, tape.count)
+  )
+
+
+def go_back(
+  tape: Tape, cotangents: jax.Array, *, wraps: bool = False
+) -> tuple[jax.Array, jax.Array]:
+  """Goes back through the entries in use, equation (1).
+
+  All F places are visited, in an order known when the loop is compiled: how
+  many are in use decides what is done in one, not how often the loop turns.
+
+  Args:
+    tape: the tape.
+    cotangents: one or several lambda_t [..., S].
+    wraps: whether the tape is a ring, whose first place follows its last.
+
+  Returns:
+    lambda_s before the oldest entry in use [..., S], and lambda_u of every
+    entry [F, ..., S], zero for those not in use.
+  """
+  transitions, stop = tape.entries.transition, tape.position
+  order = places = jnp.arange(transitions.shape[0], dtype=jnp.int32)
+  if wraps:
+    order, stop = (tape.position + places) % len(places), len(places)
+  used = (places >= stop - tape.count) & (places < stop)
+
+  def turn(later, place):
+    u, used = place
+    earlier = loops.when(
+      used, lambda c: c @ entry_at(transitions, u), later, is_cheap=True
+    )
+    return earlier, later
+
+  earliest, kept = loops.scan(
+    turn,
+    cotangents,
+    (order, used),
+    reverse=True,
+    unroll=loops.on_accelerator(),
+  )
+  kept = jnp.where(used.reshape(-1, *(1,) * cotangents.ndim), kept, 0)
+  return earliest, jnp.roll(kept, tape.position, 0) if wraps else kept
+
+
+def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
+  """Returns one entry.
+
+  Args:
+    entries: leaves [F, ...].
+    u: its index, from 0 to F - 1.
+
+  Returns:
+    Leaves [...].
+  """
+  explicit = AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types
+
+  def pick(leaf):
+    if explicit:
+      # Where each example of a batch has a u of its own, JAX (to 0.12) finds no
+      # sharding for a leaf which they share: make it theirs, at no cost.
+      leaf = jnp.where(u == 0, leaf, leaf)
+    return lax.dynamic_index_in_dim(leaf, u, keepdims=False)
+
+  return jax.tree.map(pick, entries)
 
 
 def zero_influence(params: base.Params, num_states: int) -> list[jax.Array]:
@@ -123,15 +176,13 @@ def zero_influence(params: base.Params, num_states: int) -> list[jax.Array]:
   ]
 
 
-@jax.custom_jvp
 def multiply(
   cotangents: jax.Array, influence: list[jax.Array]
 ) -> list[jax.Array]:
   """Returns lambda^T J for one vector or several.
 
   What a zero multiplies is not read: it stays out where J has overflowed, as
-  it would in back-propagation, which never forms J. Derivatives of the product
-  do read it: they are NaN then.
+  it would in back-propagation, which never forms J.
 
   Args:
     cotangents: lambda [..., S].
@@ -140,34 +191,36 @@ def multiply(
   Returns:
     Arrays [..., ...]; not finite where an entry of J that is not is read.
   """
-  products = _product(cotangents, influence)
+  columns = jnp.moveaxis(cotangents, -1, 0)
+
+  def by_rows(_):
+    """Row by row of J, those left out which a zero multiplies."""
+
+    def add_row(sums, row):
+      c, rows = row
+
+      def add(total, row):
+        c_s = c.reshape(c.shape + (1,) * row.ndim)
+        row = row.reshape((1,) * c.ndim + row.shape)
+        return total + jnp.where(c_s == 0, 0, c_s * row)
+
+      return jax.tree.map(add, sums, rows), None
+
+    zeros = jax.tree.map(jnp.zeros_like, products)
+    return loops.scan(add_row, zeros, (columns, influence))[0]
+
+  def masked(j):
+    c = cotangents.reshape(-1, *(1,) * (j.ndim - 1))
+    return jnp.sum(jnp.where(c == 0, 0, c * j), 0)
+
+  if cotangents.ndim == 1 and loops.on_accelerator():
+    # One pass over J without a decision; on a CPU such a sum is slow.
+    return [masked(j) for j in influence]
+  products = [jnp.tensordot(cotangents, j, 1) for j in influence]
   # Each row of the product reads all of J: 0 times infinity is NaN.
   rows = [p if cotangents.ndim == 1 else p[0] for p in products]
   is_finite = jnp.stack([jnp.all(jnp.isfinite(_columns(row))) for row in rows])
-
-  columns = jnp.moveaxis(cotangents, -1, 0)
-
-  def add_row(s, sums):
-    """Once more, row by row of J."""
-    c, rows = tape_memory.entry_at((columns, influence), s)
-
-    def add(total, row):
-      c_s = c.reshape(c.shape + (1,) * row.ndim)
-      row = row.reshape((1,) * c.ndim + row.shape)
-      return jnp.where(s == 0, 0, total) + jnp.where(c_s == 0, 0, c_s * row)
-
-    return jax.tree.map(add, sums, rows)
-
-  num_states = cotangents.shape[-1]
-  first = jnp.where(jnp.all(is_finite), num_states, 0)
-  return loops.fori(first, num_states, add_row, products)
-
-
-@multiply.defjvp
-def _multiply_jvp(primals, tangents):
-  left = _product(tangents[0], primals[1])
-  right = _product(primals[0], tangents[1])
-  return multiply(*primals), jax.tree.map(jnp.add, left, right)
+  return loops.when(~jnp.all(is_finite), by_rows, products)
 
 
 def _columns(row):
@@ -176,56 +229,18 @@ def _columns(row):
   return jnp.ones(len(matrix), row.dtype) @ matrix
 
 
-def _product(cotangents, influence):
-  return [jnp.tensordot(cotangents, j, 1) for j in influence]
-
-
-def go_back(
-  memory: tape_memory.Memory,
-  start: jax.Array | int,
-  stop: jax.Array | int,
-  carry: base.PyTree,
-  body: Callable[[base.PyTree, jax.Array, base.PyTree], base.PyTree],
-) -> base.PyTree:
-  """Goes through entries, the newest first, one a turn.
-
-  Unrolled it would be slower on a CPU: a body of up to eight kernels is run in
-  order by XLA (jaxlib 0.10), a longer one through a queue, of which other
-  threads take a part that then has to be waited for.
-
-  Args:
-    memory: the tape.
-    start: how many of the newest are left out.
-    stop: after how many of the newest to end.
-    carry: what the first call of the body gets.
-    body: (carry, index u, entry u) -> carry; u from -F to F - 1.
-
-  Returns:
-    The last carry.
-  """
-
-  def turn(i, carry):
-    u = memory.position - 1 - i
-    return body(carry, u, tape_memory.entry_at(memory.entries, u))
-
-  return loops.fori(start, stop, turn, carry)
-
-
-def of_each(
-  function: Callable[[jax.Array], base.PyTree],
-  cotangents: jax.Array,
-  ndim: int = 1,
-) -> base.PyTree:
-  """Returns function(cotangent) of one, or of each of several.
-
-  Args:
-    function: of an array with `ndim` axes.
-    cotangents: with as many axes, or one more in front [N, ...].
-    ndim: of one.
-
-  Returns:
-    What the function returns, with the axis in front if there was one.
-  """
-  if cotangents.ndim > ndim:
-    function = jax.vmap(function)
-  return function(cotangents)
+def _check_entry(room, new):
+  """Checks the leaves of a tape [F, ...] and of new entries [K, ...]."""
+  keeps = jnp.promote_types(room.dtype, new.dtype) == room.dtype
+  if jnp.issubdtype(new.dtype, jnp.integer) and keeps:
+    # JAX promotes any integer to any floating dtype, whatever is lost.
+    is_floating = jnp.issubdtype(room.dtype, jnp.floating)
+    info = jnp.iinfo(new.dtype)
+    keeps = not is_floating or info.bits <= jnp.finfo(room.dtype).nmant + 1
+  if room.shape[1:] != new.shape[1:] or not keeps:
+    raise ValueError(
+      "expected states and inputs as the cell declares them (its input_spec, "
+      "whose dtype must not be narrower than that of the inputs), "
+      f"{room.dtype}{list(room.shape[1:])}, got "
+      f"{new.dtype}{list(new.shape[1:])}"
+    )

@@ -1,5 +1,6 @@
-"""Closed forms and mean-field limits of random networks and of training."""
+"""Closed forms: mean field, spectra, linear dynamics, what a step costs."""
 
+from nnfun.theory import costs as costs
 from nnfun.theory import deep_linear as deep_linear
 from nnfun.theory import finite_width as finite_width
 from nnfun.theory import mean_field as mean_field

@@ -130,7 +130,7 @@ class RealStudyTest(absltest.TestCase):
     self.assertContainsSubset(
       {
         "nnfun/estimators/rtrl.py",
-        "nnfun/estimators/tape_memory.py",
+        "nnfun/estimators/linearisation.py",
         "nnfun/loops.py",
         "nnfun/training.py",
         "experiments/progress.py",

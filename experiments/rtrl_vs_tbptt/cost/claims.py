@@ -66,7 +66,7 @@ def _operations(results):
 def _memory(results):
   n, methods = results.units, results.methods
   dense = methods[TEXTBOOK].num_parameters
-  tape = n // 2 * (n**2 + 3 * n + 3) + 4
+  tape = n // 2 * (n**2 + 3 * n + 3) + 3
   expected = {
     TEXTBOOK: n + n * dense,
     readings.BLOCK: n + n * dense,
@@ -84,7 +84,7 @@ def _memory(results):
     tolerance=0.0,
     quantity="numbers kept beside those expected, largest over n",
     note="P = n (n + 3): n units, 2 inputs and a bias. Lazy RTRL keeps a tape "
-    "besides: W, a, h and the inputs of W of n / 2 steps, and 4 counters.",
+    "besides: Phi, a, h and the inputs of W of n / 2 steps, and 3 counters.",
   )
   lengths, bptt = results.lengths, methods[BPTT].stream_bytes
   of_step = np.diff(bptt)[0] / np.diff(lengths)[0] / 4  # float32.

@@ -19,7 +19,7 @@ _CALLED = ("jaxpr", "call_jaxpr", "call")
 # What moves numbers and makes none.
 _MOVES = frozenset(
   "broadcast_in_dim concatenate convert_element_type copy copy_p "
-  "dynamic_slice dynamic_update_slice forward_only gather iota "
+  "dynamic_slice dynamic_update_slice gather iota "
   "optimization_barrier pad reshape rev slice split squeeze stack "
   "stop_gradient transpose".split()
 )
@@ -59,6 +59,8 @@ def _apply(eqn, values):
     return _scan(eqn, values)
   if name == "while":
     return _while(params, values)
+  if name == "cond":
+    return _cond(params, values)
   for key in _CALLED:
     if key in params:
       return _evaluate(params[key], *values)
@@ -104,6 +106,20 @@ def _while(params, values):
     return outputs, carry[1] + count
 
   return lax.while_loop(goes_on, body, (start, jnp.zeros([])))
+
+
+def _cond(params, values):
+  """Of the branch that is taken."""
+  index, *operands = values
+
+  def of(branch):
+    def run(*operands):
+      outputs, count = _evaluate(branch, *operands)
+      return outputs, jnp.asarray(count)
+
+    return run
+
+  return lax.switch(index, list(map(of, params["branches"])), *operands)
 
 
 def _operations(eqn):

@@ -62,11 +62,12 @@ class Method(NamedTuple):
 
 
 _BPTT, _RTRL = nf.estimators.truncated_bptt, nf.estimators.rtrl
+_TEXTBOOK = functools.partial(_RTRL, flush_every=1)
 METHODS = {
   readings.BPTT: Method(_BPTT, lambda n, T: T),
   readings.TRUNCATED: Method(_BPTT, lambda n, T: 16),
-  readings.TEXTBOOK: Method(_RTRL, lambda n, T: 1),
-  readings.BLOCK: Method(_RTRL, lambda n, T: n),
+  readings.TEXTBOOK: Method(_TEXTBOOK, lambda n, T: 1),
+  readings.BLOCK: Method(_TEXTBOOK, lambda n, T: n),
   readings.LAZY: Method(
     lambda cell, loss_fn: _RTRL(
       cell, loss_fn, flush_every=cell.initial_state().size // 2

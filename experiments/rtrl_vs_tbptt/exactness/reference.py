@@ -55,7 +55,7 @@ def train(
   problem: Problem, rate: jax.Array
 ) -> tuple[nf.base.Params, nf.base.Params]:
   """Returns the parameters that each step uses, and its gradient by RTRL."""
-  estimator = nf.estimators.rtrl(problem.cell, problem.loss_fn)
+  estimator = nf.estimators.rtrl(problem.cell, problem.loss_fn, flush_every=1)
 
   def body(carry, inputs):
     params, state = carry

@@ -37,7 +37,7 @@ _DIAGONAL_CELLS = ("lru", "elstm")
 ESTIMATORS = {
   readings.TRUNCATED: nf.estimators.truncated_bptt,
   readings.ROLLING: nf.estimators.rolling_bptt,
-  readings.RTRL: nf.estimators.rtrl,
+  readings.RTRL: functools.partial(nf.estimators.rtrl, flush_every=1),
   readings.LAZY: functools.partial(nf.estimators.rtrl, flush_every=6),
   readings.DIAGONAL: nf.estimators.diagonal_rtrl,
 }

@@ -1,6 +1,7 @@
 """Measures stationary gradients, and trains with every method."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def run(config: Config) -> Results:
   """Measures what gradients credit, and how theta fares under each."""
   windows = _with_threshold(config.windows, config.expected.window)
   segments = _with_threshold(config.segments, config.expected.segment)
-  rtrl = nf.estimators.rtrl
+  rtrl = functools.partial(nf.estimators.rtrl, flush_every=1)
   with jax.enable_x64(True):
     by_window = [
       train(config, nf.estimators.rolling_bptt, window=k)

@@ -89,6 +89,11 @@ class OperationsTest(parameterized.TestCase):
       expected = 3 * n * (n - 1) / 2
       self.assertEqual(self.count(looped, jnp.ones(3), n), expected)
 
+  def test_of_two_branches_the_one_taken_counts(self):
+    function = lambda x, n: lax.cond(n > 0, lambda x: 2 * x * x, jnp.sin, x)
+    for n, expected in ((1, 2 * 3), (0, 3)):
+      self.assertEqual(self.count(function, jnp.ones(3), n), expected)
+
 
 if __name__ == "__main__":
   absltest.main()

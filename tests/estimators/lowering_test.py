@@ -1,0 +1,81 @@
+"""What estimators become on a GPU, read off the program that is compiled."""
+
+import re
+from unittest import mock
+
+import jax
+from absl.testing import absltest, parameterized
+from jax import numpy as jnp
+
+import nnfun as nf
+from nnfun import loops
+from tests import oracles
+from tests.estimators import tables
+
+# A loop whose condition compares its counter with a constant.
+_OF_KNOWN_LENGTH = re.compile(
+  r"cond \{\s*(?P<c>%\w+) = stablehlo\.constant dense<\d+> : tensor<i32>\s*"
+  r"(?P<p>%\w+) = stablehlo\.compare +LT, %iterArg\w*, (?P=c), +SIGNED[^\n]*\s*"
+  r"stablehlo\.return (?P=p) : tensor<i1>"
+)
+
+
+def _lowered(function, *args):
+  """The program for a CUDA device, which need not be there."""
+  jax.clear_caches()  # Of programs for a CPU.
+  with mock.patch.object(loops, "on_accelerator", lambda: True):
+    traced = jax.jit(function).trace(*args)
+    return traced.lower(lowering_platforms=("cuda",)).as_text()
+
+
+def _loops(text):
+  """How many loops there are, and how many of known length."""
+  return text.count("stablehlo.while"), len(_OF_KNOWN_LENGTH.findall(text))
+
+
+class LoweringTest(parameterized.TestCase):
+  @parameterized.named_parameters(*tables.CASES)
+  def test_no_loop_waits_for_the_host(self, name, cell_name):
+    """Its turns are counted before it runs, in a batch with resets too."""
+    _, _, params, estimator = tables.make(name, cell_name)
+    xs, ys = oracles.make_episode(2)
+    resets = jnp.array([False, True])
+
+    def one(xs, ys, resets):
+      state = estimator.init(params, jax.random.key(0))
+      for piece in (slice(0, 1), slice(0, 2)):
+        state, estimate = estimator.update(
+          params, state, xs[piece], ys[piece], resets[piece]
+        )
+      return estimate
+
+    batch = jax.tree.map(lambda x: jnp.stack([x] * 3), (xs, ys, resets))
+    for function, args in ((one, (xs, ys, resets)), (jax.vmap(one), batch)):
+      num_loops, num_known = _loops(_lowered(function, *args))
+      self.assertGreater(num_loops, 0)
+      self.assertEqual(num_known, num_loops)
+
+  def test_a_loop_of_unknown_length_is_seen(self):
+    def function(n):
+      return jax.lax.fori_loop(0, n, lambda i, c: c + i, 0)
+
+    self.assertEqual(_loops(_lowered(function, 3)), (1, 0))
+
+  def test_a_step_of_lazy_rtrl_decides_once(self):
+    """Whether to flush; its tape is gone through without a loop."""
+    cell, loss_fn, params, _ = tables.make("lazy_rtrl", "vanilla")
+    estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=32)
+    xs, ys = oracles.make_episode(1)
+    state = estimator.init(params, jax.random.key(0))
+    text = _lowered(estimator.update, params, state, xs, ys)
+    main = text[text.index("@main") :]
+    main = main[: main.index("\n  func.func private")]
+    decisions = [
+      line for line in main.splitlines() if '"stablehlo.case"' in line
+    ]
+    outer = [line for line in decisions if line.startswith("    %")]
+    self.assertLen(outer, 1)
+
+
+if __name__ == "__main__":
+  absltest.main()
