@@ -93,7 +93,9 @@ def exact_gradient(
   Raises:
     ValueError: if lengths differ, or parameters or the loss are unfit.
   """
-  estimator = estimators.truncated_bptt(cell, loss_fn)
+  # Of the step itself, whatever else a record says of it.
+  bare = base.Cell(cell.init, cell.initial_state, cell.step)
+  estimator = estimators.truncated_bptt(bare, loss_fn)
   state = estimator.init(params, jax.random.key(0))
   return estimator.update(params, state, xs, ys, resets)[1]
 

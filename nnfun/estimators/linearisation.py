@@ -6,7 +6,7 @@ declared what it takes to run the step again. `linearisation` chooses.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import optax
@@ -17,36 +17,18 @@ from nnfun import base, loops, numerics
 from nnfun.estimators import tape
 
 
-class RecordFn(Protocol):
-  """Linearises the steps of a segment."""
-
-  def __call__(
-    self, params: base.Params, states: base.State, xs: base.PyTree
-  ) -> tape.Entry:
-    """Returns the entries [K, ...] of steps from s_0 ... s_{K-1} [K, ...]."""
-    ...
-
-
-class ContractFn(Protocol):
-  """Goes from the states of a tape to the parameters."""
-
-  def __call__(
-    self, entries: tape.Entry, cotangents: jax.Array
-  ) -> list[jax.Array]:
-    """Returns sum_u lambda_u^T I_u, a leaf [..., ...] for each parameter.
-
-    Args:
-      entries: leaves [F, ...]; one whose lambda_u is zero is not read.
-      cotangents: one or several lambda_u for each entry [F, ..., S].
-    """
-    ...
-
-
 class Linearisation(NamedTuple):
-  """How the steps of one kind of cell are recorded and used."""
+  """How the steps of one kind of cell are recorded and used.
 
-  record: RecordFn
-  contract: ContractFn
+  record: (params, states, xs), the states those from which the steps start,
+    leaves [K, ...], to entries [K, ...].
+  contract: (entries, cotangents), one or several lambda_u for each entry
+    [F, ..., S], to sum_u lambda_u^T I_u, a leaf [..., ...] for each parameter;
+    an entry whose lambda_u is zero is not read.
+  """
+
+  record: Callable[[base.Params, base.State, base.PyTree], tape.Entry]
+  contract: Callable[[tape.Entry, jax.Array], list[jax.Array]]
 
 
 def linearisation(
@@ -252,7 +234,7 @@ def _jacobians(cell, params, states):
   return Linearisation(record, _one_by_one(pull, params))
 
 
-def _one_by_one(pull: Callable, params: base.Params) -> ContractFn:
+def _one_by_one(pull, params):
   """Sums pull(immediate_u, lambda_u) over the entries, in float32 or wider."""
   leaves = jax.tree.leaves(params)
 
@@ -278,9 +260,7 @@ def _one_by_one(pull: Callable, params: base.Params) -> ContractFn:
   return contract
 
 
-def _of_each(
-  function: Callable[[jax.Array], base.PyTree], cotangents: jax.Array
-) -> base.PyTree:
+def _of_each(function, cotangents):
   """function(lambda) of one lambda [S], or of each of several [N, S]."""
   if cotangents.ndim > 1:
     function = jax.vmap(function)

@@ -1,6 +1,8 @@
 """What all estimators share: their contract, and the VJP through a segment."""
 
 import contextlib
+import functools
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +10,7 @@ import optax
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics
-from nnfun.estimators import checks
+from nnfun.estimators import affine_segment, checks
 
 
 def estimator(
@@ -65,6 +67,7 @@ def from_influence(
   influence: base.Influence,
   *,
   precision: str | None = "highest",
+  remat: bool = False,
 ) -> base.GradientEstimator:
   """Joins the VJP through a segment with the influence on its first state.
 
@@ -77,6 +80,8 @@ def from_influence(
     influence: what crosses the boundary; it decides what the estimator is.
     precision: of products, as of `jax.default_matmul_precision`; None leaves it
       as it is set there.
+    remat: whether to keep every sqrt(K)-th state only and to run the steps
+      between once more on the way back, in memory O(sqrt(K)) for O(K).
 
   Returns:
     The estimator.
@@ -89,7 +94,13 @@ def from_influence(
     )
 
   def update(params, state, xs, ys, resets):
-    loss, state_k, grads, cotangent, states = _segment_vjp(
+    num_steps = jax.tree.leaves(xs)[0].shape[0]
+    is_affine = isinstance(cell, base.AffineCell)
+    is_wide = base.params_dtype(params["cell"]).itemsize >= 4
+    vjp = functools.partial(_segment_vjp, remat=remat)
+    if is_affine and is_wide and num_steps > 1 and not remat:
+      vjp = affine_segment.segment_vjp
+    loss, state_k, grads, cotangent, states = vjp(
       cell, loss_fn, params, state.cell, xs, ys, resets
     )
     influence_k, pull = influence.advance(
@@ -102,7 +113,7 @@ def from_influence(
   return estimator(init, update, precision=precision)
 
 
-def _segment_vjp(cell, loss_fn, params, state_0, xs, ys, resets):
+def _segment_vjp(cell, loss_fn, params, state_0, xs, ys, resets, *, remat):
   """Runs a segment, and back.
 
   Args:
@@ -113,6 +124,7 @@ def _segment_vjp(cell, loss_fn, params, state_0, xs, ys, resets):
     xs: inputs, leaves [K, ...].
     ys: targets, leaves [K, ...].
     resets: whether a step starts from the initial state [K], or None.
+    remat: as of `from_influence`.
 
   Returns:
     (L, s_K, d L / d params with s_0 fixed, d L / d s_0, the states from which
@@ -133,7 +145,8 @@ def _segment_vjp(cell, loss_fn, params, state_0, xs, ys, resets):
       loss = checks.checked_loss(loss_fn, narrow, state_t, y_t)
       return state_t, (numerics.widen(loss), state_tm1)
 
-    state_k, (losses, states) = loops.scan(body, state_0, (xs, ys, resets))
+    scan = _scan_in_chunks if remat else loops.scan
+    state_k, (losses, states) = scan(body, state_0, (xs, ys, resets))
     return jnp.sum(losses), (state_k, states)
 
   loss, pull, (state_k, states) = jax.vjp(
@@ -141,3 +154,20 @@ def _segment_vjp(cell, loss_fn, params, state_0, xs, ys, resets):
   )
   grads, cotangent = pull(jnp.ones_like(loss))
   return loss, state_k, grads, cotangent, states
+
+
+def _scan_in_chunks(body, carry, xs):
+  """A scan of which sqrt(K) carries are kept for the way back."""
+  num_steps = jax.tree.leaves(xs)[0].shape[0]
+  size = math.isqrt(num_steps)
+  chunks = jax.tree.map(
+    lambda x: x[: num_steps // size * size].reshape(-1, size, *x.shape[1:]), xs
+  )
+  rest = jax.tree.map(lambda x: x[num_steps // size * size :], xs)
+  chunk = jax.checkpoint(functools.partial(loops.scan, body))
+  carry, outputs = loops.scan(chunk, carry, chunks)
+  outputs = jax.tree.map(lambda y: y.reshape(-1, *y.shape[2:]), outputs)
+  if num_steps % size:
+    carry, last = chunk(carry, rest)
+    outputs = jax.tree.map(lambda *y: jnp.concatenate(y), outputs, last)
+  return carry, outputs

@@ -191,36 +191,26 @@ def multiply(
   Returns:
     Arrays [..., ...]; not finite where an entry of J that is not is read.
   """
-  columns = jnp.moveaxis(cotangents, -1, 0)
 
-  def by_rows(_):
-    """Row by row of J, those left out which a zero multiplies."""
-
-    def add_row(sums, row):
-      c, rows = row
-
-      def add(total, row):
-        c_s = c.reshape(c.shape + (1,) * row.ndim)
-        row = row.reshape((1,) * c.ndim + row.shape)
-        return total + jnp.where(c_s == 0, 0, c_s * row)
-
-      return jax.tree.map(add, sums, rows), None
-
-    zeros = jax.tree.map(jnp.zeros_like, products)
-    return loops.scan(add_row, zeros, (columns, influence))[0]
-
-  def masked(j):
-    c = cotangents.reshape(-1, *(1,) * (j.ndim - 1))
-    return jnp.sum(jnp.where(c == 0, 0, c * j), 0)
+  def masked(cotangent):
+    c = [cotangent.reshape(-1, *(1,) * (j.ndim - 1)) for j in influence]
+    pairs = zip(c, influence, strict=True)
+    return [jnp.sum(jnp.where(c_j == 0, 0, c_j * j), 0) for c_j, j in pairs]
 
   if cotangents.ndim == 1 and loops.on_accelerator():
-    # One pass over J without a decision; on a CPU such a sum is slow.
-    return [masked(j) for j in influence]
+    # One pass over J without a decision; on a CPU such sums are slow.
+    return masked(cotangents)
+
+  def one_by_one(_):
+    if cotangents.ndim == 1:
+      return masked(cotangents)
+    return loops.scan(lambda _, c: ((), masked(c)), (), cotangents)[1]
+
   products = [jnp.tensordot(cotangents, j, 1) for j in influence]
   # Each row of the product reads all of J: 0 times infinity is NaN.
   rows = [p if cotangents.ndim == 1 else p[0] for p in products]
   is_finite = jnp.stack([jnp.all(jnp.isfinite(_columns(row))) for row in rows])
-  return loops.when(~jnp.all(is_finite), by_rows, products)
+  return loops.when(~jnp.all(is_finite), one_by_one, products)
 
 
 def _columns(row):

@@ -8,7 +8,11 @@ from nnfun.estimators import segment
 
 
 def truncated_bptt(
-  cell: base.Cell, loss_fn: base.LossFn, *, precision: str | None = "highest"
+  cell: base.Cell,
+  loss_fn: base.LossFn,
+  *,
+  precision: str | None = "highest",
+  remat: bool = False,
 ) -> base.GradientEstimator:
   """Backpropagates to the start of each segment and no further.
 
@@ -21,6 +25,9 @@ def truncated_bptt(
     cell: any cell.
     loss_fn: the loss of one step.
     precision: of products, see `rtrl`.
+    remat: whether to keep every sqrt(K)-th state only and to run the steps
+      between once more on the way back: memory O(sqrt(K)) for O(K), for about
+      a third more time. For long segments.
 
   Returns:
     The estimator.
@@ -28,10 +35,14 @@ def truncated_bptt(
   References:
     Williams, Peng, An efficient gradient-based algorithm for on-line training
     of recurrent network trajectories, 1990,
-    https://doi.org/10.1162/neco.1990.2.4.490
+    https://doi.org/10.1162/neco.1990.2.4.490; Chen, Xu, Zhang, Guestrin,
+    Training deep nets with sublinear memory cost, 2016,
+    https://arxiv.org/abs/1604.06174
   """
   influence = _no_influence()
-  return segment.from_influence(cell, loss_fn, influence, precision=precision)
+  return segment.from_influence(
+    cell, loss_fn, influence, precision=precision, remat=remat
+  )
 
 
 def _no_influence():

@@ -1,0 +1,147 @@
+"""Back-propagation through a segment of an affine cell, a_t = W z_t.
+
+What of z_t the state does not reach, the inputs, is multiplied for all steps at
+once before the loop; the loop back finds the deltas d L / d a_t alone, and
+
+    d L / d W = sum_t (d L / d a_t) (x) z_t
+
+is one product after it. So are the losses of all steps one batch.
+"""
+
+import functools
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jax.extend import core
+
+from nnfun import base, loops, numerics
+from nnfun.estimators import checks
+
+# What moves numbers: an element of the result depends on what the element of an
+# operand does which it is.
+_MOVES = frozenset(
+  "broadcast_in_dim concatenate copy reshape rev slice split squeeze "
+  "transpose".split()
+)
+
+
+def segment_vjp(
+  cell: base.AffineCell,
+  loss_fn: base.LossFn,
+  params: base.Params,
+  state_0: base.State,
+  xs: base.PyTree,
+  ys: base.PyTree,
+  resets: base.Array | None,
+) -> tuple[base.Array, base.State, base.Params, base.State, base.State]:
+  """Runs a segment, and back, as `segment` does for any cell.
+
+  Args:
+    cell: an affine cell.
+    loss_fn: the loss of one step.
+    params: the parameters, in float32 or wider.
+    state_0: the state at the segment's start.
+    xs: inputs, leaves [K, ...].
+    ys: targets, leaves [K, ...].
+    resets: whether a step starts from the initial state [K], or None.
+
+  Returns:
+    (L, s_K, d L / d params with s_0 fixed, d L / d s_0, the states from which
+    the steps start [K, ...]).
+  """
+  matrices, structure = jax.tree.flatten(params["cell"])
+  start = base.initial_state(cell, params["cell"])
+  x_0 = jax.tree.map(lambda x: x[0], xs)
+  composed = cell._replace(step=base.affine_step(cell.features, cell.activate))
+  jax.eval_shape(
+    functools.partial(base.step, composed), params["cell"], start, x_0
+  )  # For its checks.
+  zs, z_structure = jax.tree.flatten(
+    jax.vmap(cell.features, (None, 0))(start, xs)
+  )
+  reached = _reached(cell.features, start, x_0)
+  of_state = [_as_slice(np.flatnonzero(r)) for r in reached]
+  of_input = [_as_slice(np.flatnonzero(~r)) for r in reached]
+  ahead = [
+    z[:, i] @ w[:, i].T for z, w, i in zip(zs, matrices, of_input, strict=True)
+  ]
+  recurrent = [w[:, i] for w, i in zip(matrices, of_state, strict=True)]
+
+  def run(ahead, state_0):
+    def body(state_tm1, step):
+      a_of_input, x_t, reset_t = step
+      if reset_t is not None:
+        state_tm1 = jax.tree.map(
+          lambda new, s: jnp.where(reset_t, new, s), start, state_tm1
+        )
+      z = jax.tree.leaves(cell.features(state_tm1, x_t))
+      a = [
+        w @ v[i] + b
+        for w, v, i, b in zip(recurrent, z, of_state, a_of_input, strict=True)
+      ]
+      state_t = cell.activate(z_structure.unflatten(a), state_tm1)
+      state_t = jax.tree.map(
+        lambda s, like: s.astype(like.dtype), state_t, state_tm1
+      )
+      return state_t, (state_tm1, state_t, z)
+
+    _, outputs = loops.scan(body, state_0, (ahead, xs, resets))
+    before, after, z = outputs
+    return after, (before, z)
+
+  states, pull, (before, zs) = jax.vjp(run, ahead, state_0, has_aux=True)
+
+  def loss(params, states):
+    def one(state_t, y_t):
+      return checks.checked_loss(loss_fn, params, state_t, y_t)
+
+    return jnp.sum(numerics.widen(jax.vmap(one)(states, ys)))
+
+  total, (grads, cotangents) = jax.value_and_grad(loss, (0, 1))(params, states)
+  deltas, cotangent = pull(cotangents)
+  of_steps = structure.unflatten(
+    [d.T @ z for d, z in zip(deltas, zs, strict=True)]
+  )
+  cell_grads = jax.tree.map(jnp.add, grads["cell"], of_steps)
+  state_k = jax.tree.map(lambda s: s[-1], states)
+  return total, state_k, {**grads, "cell": cell_grads}, cotangent, before
+
+
+def _reached(features, state, x):
+  """Which elements of each leaf of z = features(state, x) the state reaches."""
+  closed = jax.make_jaxpr(features)(state, x)
+  masks = [np.ones(jnp.shape(s), bool) for s in jax.tree.leaves(state)]
+  masks += [np.zeros(jnp.shape(leaf), bool) for leaf in jax.tree.leaves(x)]
+  with jax.ensure_compile_time_eval():
+    return _reached_in(closed.jaxpr, masks)
+
+
+def _reached_in(jaxpr, masks):
+  known = dict(zip(jaxpr.invars, masks, strict=True))
+
+  def read(atom):
+    mask = None if isinstance(atom, core.Literal) else known.get(atom)
+    return np.zeros(atom.aval.shape, bool) if mask is None else mask
+
+  for eqn in jaxpr.eqns:
+    name, inputs = eqn.primitive.name, list(map(read, eqn.invars))
+    if name in ("jit", "pjit"):
+      outputs = _reached_in(eqn.params["jaxpr"].jaxpr, inputs)
+    elif name == "convert_element_type":
+      outputs = inputs
+    elif name in _MOVES:
+      outputs = eqn.primitive.bind(*inputs, **eqn.params)
+      outputs = outputs if eqn.primitive.multiple_results else [outputs]
+    else:  # Whatever it is, it may reach everything.
+      reached = any(map(np.any, inputs))
+      outputs = [np.full(v.aval.shape, reached) for v in eqn.outvars]
+    known |= dict(zip(eqn.outvars, map(np.asarray, outputs), strict=True))
+  return list(map(read, jaxpr.outvars))
+
+
+def _as_slice(indices):
+  """A slice where the indices are one run, which costs nothing to take."""
+  first = int(indices[0]) if len(indices) else 0
+  is_run = np.array_equal(indices, first + np.arange(len(indices)))
+  return slice(first, first + len(indices)) if is_run else indices
