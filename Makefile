@@ -28,7 +28,7 @@ report: $(STAMP)  ## Every study into runs/report; FULL=1 for published sizes.
 	$(BIN)/python -m launch.reproduce $(if $(FULL),--full)
 
 bench: $(STAMP)  ## Time the estimators against each other.
-	$(BIN)/python -m launch.bench
+	$(BIN)/python -m benchmarks.run
 
 lint: $(STAMP)  ## Check rules and formatting; change nothing.
 	$(BIN)/ruff check
@@ -51,7 +51,7 @@ lock:  ## Pin the dependencies of pyproject.toml; UPGRADE=1 for the newest.
 clean:  ## Remove environments and caches; runs/ stays.
 	rm -rf .venv .venv-next .venv-lock build dist
 	rm -rf .hypothesis .pytest_cache .ruff_cache
-	find nnfun experiments launch tests -name __pycache__ -prune \
+	find nnfun experiments launch benchmarks tests -name __pycache__ -prune \
 	  -exec rm -rf {} +
 
 help:  ## Print this list.

@@ -30,6 +30,7 @@ _LAYERS = (
   ),
   ("nnfun.training", "nnfun.minibatch"),
   ("nnfun",),
+  ("benchmarks",),
   ("experiments",),
   ("launch",),
 )
@@ -68,7 +69,7 @@ def _violations(module, source):
 
 
 def _modules():
-  for package in ("nnfun", "experiments", "launch"):
+  for package in ("nnfun", "benchmarks", "experiments", "launch"):
     for path in sorted((_ROOT / package).rglob("*.py")):
       parts = path.relative_to(_ROOT).with_suffix("").parts
       if parts[-1] == "__init__":

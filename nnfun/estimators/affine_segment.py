@@ -51,16 +51,18 @@ def segment_vjp(
     the steps start [K, ...]).
   """
   matrices, structure = jax.tree.flatten(params["cell"])
-  start = base.initial_state(cell, params["cell"])
+  start = None
+  if resets is not None:
+    start = base.initial_state(cell, params["cell"])
   x_0 = jax.tree.map(lambda x: x[0], xs)
   composed = cell._replace(step=base.affine_step(cell.features, cell.activate))
   jax.eval_shape(
-    functools.partial(base.step, composed), params["cell"], start, x_0
+    functools.partial(base.step, composed), params["cell"], state_0, x_0
   )  # For its checks.
   zs, z_structure = jax.tree.flatten(
-    jax.vmap(cell.features, (None, 0))(start, xs)
+    jax.vmap(cell.features, (None, 0))(state_0, xs)
   )
-  reached = _reached(cell.features, start, x_0)
+  reached = _reached(cell.features, state_0, x_0)
   of_state = [_as_slice(np.flatnonzero(r)) for r in reached]
   of_input = [_as_slice(np.flatnonzero(~r)) for r in reached]
   ahead = [
@@ -84,13 +86,12 @@ def segment_vjp(
       state_t = jax.tree.map(
         lambda s, like: s.astype(like.dtype), state_t, state_tm1
       )
-      return state_t, (state_tm1, state_t, z)
+      return state_t, (state_tm1, state_t)
 
-    _, outputs = loops.scan(body, state_0, (ahead, xs, resets))
-    before, after, z = outputs
-    return after, (before, z)
+    before, after = loops.scan(body, state_0, (ahead, xs, resets))[1]
+    return after, before
 
-  states, pull, (before, zs) = jax.vjp(run, ahead, state_0, has_aux=True)
+  states, pull, before = jax.vjp(run, ahead, state_0, has_aux=True)
 
   def loss(params, states):
     def one(state_t, y_t):
@@ -100,6 +101,7 @@ def segment_vjp(
 
   total, (grads, cotangents) = jax.value_and_grad(loss, (0, 1))(params, states)
   deltas, cotangent = pull(cotangents)
+  zs = jax.tree.leaves(jax.vmap(cell.features)(before, xs))
   of_steps = structure.unflatten(
     [d.T @ z for d, z in zip(deltas, zs, strict=True)]
   )

@@ -1,4 +1,4 @@
-"""Times the training of many small networks at once; see `launch.bench`.
+"""Times the training of many small networks at once; see `benchmarks.run`.
 
 Setting: Nielsen's first network, [784, 30, 10] sigmoid units, quadratic cost,
 mini-batches of 10 out of 50,000 images, eta = 3, float32; no evaluation.

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from absl.testing import absltest
 
-from launch import bench_seeds
+from benchmarks import seeds
 from nnfun import data
 
 
@@ -18,22 +18,20 @@ def _images(num_images):
   return data.Images(pixels, labels)
 
 
-class BenchSeedsTest(absltest.TestCase):
+class SeedsTest(absltest.TestCase):
   def test_all_do_the_same_updates(self):
     # One mini-batch is the whole set, so that order does not matter.
-    pixels, labels = _images(bench_seeds.BATCH_SIZE)
+    pixels, labels = _images(seeds.BATCH_SIZE)
     ys = np.eye(10, dtype=np.float32)[labels]
     # Smaller weights than those timed: sigmoids that are not saturated.
     params = jax.tree.map(
-      lambda leaf: 0.1 * np.asarray(leaf), bench_seeds.init(jax.random.key(0))
+      lambda leaf: 0.1 * np.asarray(leaf), seeds.init(jax.random.key(0))
     )
-    order = np.tile(np.arange(bench_seeds.BATCH_SIZE), 4)
+    order = np.tile(np.arange(seeds.BATCH_SIZE), 4)
     before = jax.tree.map(np.copy, params)
-    textbook = bench_seeds.textbook(params, pixels, ys, order)
-    matrix = bench_seeds.matrix(params, pixels, ys, order)
-    ours = bench_seeds.train(
-      jax.random.key(1), params, pixels, ys, num_epochs=4
-    )
+    textbook = seeds.textbook(params, pixels, ys, order)
+    matrix = seeds.matrix(params, pixels, ys, order)
+    ours = seeds.train(jax.random.key(1), params, pixels, ys, num_epochs=4)
     chex.assert_trees_all_equal(params, before)
     chex.assert_trees_all_close(textbook, matrix, rtol=1e-4, atol=1e-5)
     chex.assert_trees_all_close(textbook, ours, rtol=1e-4, atol=1e-5)
@@ -41,7 +39,7 @@ class BenchSeedsTest(absltest.TestCase):
     self.assertGreater(moved, 1e-2)
 
   def test_jobs(self):
-    jobs = bench_seeds.jobs(_images(20), num_seeds=3, num_epochs=2)
+    jobs = seeds.jobs(_images(20), num_seeds=3, num_epochs=2)
     amounts = {name: job.amount for name, job in jobs.items()}
     self.assertEqual(
       amounts,
@@ -55,14 +53,14 @@ class BenchSeedsTest(absltest.TestCase):
       },
     )
     # The runs, two of each, take 1, 2 ... 12 s, and 12, 11 ... 1 s of CPU time.
-    with mock.patch.object(bench_seeds, "time") as clock:
+    with mock.patch.object(seeds, "time") as clock:
       clock.perf_counter.side_effect = [
         second for i in range(12) for second in (100 * i, 100 * i + 1 + i)
       ]
       clock.process_time.side_effect = [
         second for i in range(12) for second in (50 * i, 50 * i + 12 - i)
       ]
-      best = bench_seeds.best_seconds(jobs, 2)
+      best = seeds.best_seconds(jobs, 2)
     self.assertEqual(
       best,
       {
@@ -81,20 +79,20 @@ class BenchSeedsTest(absltest.TestCase):
   def test_words_the_ratio_of_cpu_times(self):
     times = dict(float64=3.0, textbook=2.0, matrix=0.5, alone=0.2)
     times |= {"together": 0.1, "one order": 0.05}
-    best = {k: bench_seeds.Seconds(9 * t, t) for k, t in times.items()}
-    ratios = list(bench_seeds.table(best).columns[-1].cells)
+    best = {k: seeds.Seconds(9 * t, t) for k, t in times.items()}
+    ratios = list(seeds.table(best).columns[-1].cells)
     self.assertEqual(ratios, ["30.0", "20.0", "5.0", "2.0", "1.0", "0.5"])
 
   def test_takes_the_shortest_time_per_epoch_and_seed(self):
     calls = []
-    job = bench_seeds.Job(lambda: calls.append(0), 1e-3)
-    fewer = bench_seeds.Job(lambda: calls.append(0), 1e3)
-    best = bench_seeds.best_seconds({"many": job, "few": fewer}, 5)
+    job = seeds.Job(lambda: calls.append(0), 1e-3)
+    fewer = seeds.Job(lambda: calls.append(0), 1e3)
+    best = seeds.best_seconds({"many": job, "few": fewer}, 5)
     self.assertLen(calls, 10)
     self.assertGreater(best["many"].wall, best["few"].wall)
 
   def test_random_images_look_like_mnist(self):
-    pixels, labels = bench_seeds.images("")
+    pixels, labels = seeds.images("")
     chex.assert_shape([pixels, labels], [(50_000, 784), (50_000,)])
     self.assertEqual(pixels.dtype, np.float32)
     self.assertAlmostEqual(float(np.mean(pixels > 0)), 0.2, 2)

@@ -1,0 +1,1 @@
+"""Times the library against what it replaces; `make bench`."""
