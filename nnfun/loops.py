@@ -42,7 +42,8 @@ def scan(
   xs: base.PyTree = None,
   *,
   length: int | None = None,
-  **settings: bool,
+  reverse: bool = False,
+  unroll: int = 1,
 ) -> tuple[base.PyTree, base.PyTree]:
   """Returns what `lax.scan` does.
 
@@ -51,7 +52,8 @@ def scan(
     carry: what the first call of the body gets.
     xs: what each call gets, leaves [N, ...].
     length: N, where there are no xs.
-    **settings: `reverse` and `unroll` of `lax.scan`.
+    reverse: whether to start at the last x.
+    unroll: how many calls make a turn of the loop.
 
   Returns:
     The last carry, and the outputs, leaves [N, ...].
@@ -64,7 +66,9 @@ def scan(
     inner, output = body(_lower(lifted, carry), x)
     return _lift(inner), output
 
-  lifted, outputs = lax.scan(step, _lift(carry), xs, length=length, **settings)
+  lifted, outputs = lax.scan(
+    step, _lift(carry), xs, length=length, reverse=reverse, unroll=unroll
+  )
   return _lower(lifted, carry), outputs
 
 
@@ -86,8 +90,8 @@ def when(
     function: carry -> a result.
     carry: any pytree.
     otherwise: carry -> a result of the same shapes; the carry by default.
-    is_cheap: whether both take no longer than an accelerator's asking which
-      (10 us); there, both are then done.
+    is_cheap: whether an accelerator does better to do both than to have the
+      host decide at every step, which takes it 10 us.
 
   Returns:
     The result.

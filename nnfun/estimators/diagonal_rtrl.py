@@ -114,6 +114,7 @@ def _flat_units(units):
 
 
 def _times(row, trace):
-  """sum_d row[d] trace[d, ...]; what a zero multiplies is not read."""
+  """sum_d row[d] trace[d, ...]; what a zero multiplies may be infinite."""
   is_null = (row == 0).reshape(row.shape + (1,) * (trace.ndim - 1))
-  return jnp.tensordot(row, jnp.where(is_null, 0, trace), 1)
+  lost = is_null & ~jnp.isfinite(trace)
+  return jnp.tensordot(row, jnp.where(lost, 0, trace), 1)

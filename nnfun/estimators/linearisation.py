@@ -22,13 +22,14 @@ class Linearisation(NamedTuple):
 
   record: (params, states, xs), the states those from which the steps start,
     leaves [K, ...], to entries [K, ...].
-  contract: (entries, cotangents), one or several lambda_u for each entry
-    [F, ..., S], to sum_u lambda_u^T I_u, a leaf [..., ...] for each parameter;
-    an entry whose lambda_u is zero is not read.
+  contract: (entries, cotangents, used), one or several lambda_u for each entry
+    [F, ..., S] and whether it is in use [F], to sum_u lambda_u^T I_u, a leaf
+    [..., ...] for each parameter; what is not finite counts as zero where a
+    zero multiplies it.
   """
 
   record: Callable[[base.Params, base.State, base.PyTree], tape.Entry]
-  contract: Callable[[tape.Entry, jax.Array], list[jax.Array]]
+  contract: Callable[[tape.Entry, jax.Array, jax.Array], list[jax.Array]]
 
 
 def linearisation(
@@ -153,16 +154,20 @@ def _affine(cell, params, states, xs):
     return _of_each(pull, cotangents)[0]
 
   def outer(d, z, w):
-    # Zero also where the derivative at an entry not in use would be NaN, or its
-    # z is left over from a state that is.
-    used = jnp.any(d != 0, axis=(*range(1, d.ndim),))
-    z = jnp.where(used[:, None], z, 0)
+    # The z of an entry not in use may be left over from a state that is NaN.
+    is_zero = jnp.all(d == 0, axis=tuple(range(1, d.ndim)))
+    z = jnp.where(is_zero[:, None] & ~jnp.isfinite(z), 0, z)
     return jnp.einsum("u...r,uz->...rz", d, z).astype(w.dtype)
 
-  def contract(entries, cotangents):
+  def contract(entries, cotangents, used):
+    del used
     step = entries.immediate
-    used = jnp.any(cotangents != 0, -1, keepdims=True)
-    each = [jnp.where(used, d, 0) for d in jax.vmap(deltas)(step, cotangents)]
+    is_zero = jnp.all(cotangents == 0, -1, keepdims=True)
+    # The derivative at an entry not in use may be NaN.
+    each = [
+      jnp.where(is_zero & ~jnp.isfinite(d), 0, d)
+      for d in jax.vmap(deltas)(step, cotangents)
+    ]
     return list(map(outer, each, step.features, jax.tree.leaves(params)))
 
   return Linearisation(jax.vmap(record_step, in_axes=(None, 0, 0)), contract)
@@ -238,15 +243,18 @@ def _one_by_one(pull, params):
   """Sums pull(immediate_u, lambda_u) over the entries, in float32 or wider."""
   leaves = jax.tree.leaves(params)
 
-  def contract(entries, cotangents):
+  def contract(entries, cotangents, used):
     def body(sums, turn):
-      u, c = turn
+      u, c, used = turn
 
       def add(sums):
         immediate = tape.entry_at(entries.immediate, u)
-        return jax.tree.map(jnp.add, sums, pull(immediate, c))
+        new = pull(immediate, c)
+        is_zero = jnp.all(c == 0)
+        new = [jnp.where(is_zero & ~jnp.isfinite(n), 0, n) for n in new]
+        return jax.tree.map(jnp.add, sums, new)
 
-      return loops.when(jnp.any(c != 0), add, sums, is_cheap=True), None
+      return loops.when(used, add, sums, is_cheap=c.ndim == 1), None
 
     lead = cotangents.shape[1:-1]
     zeros = [
@@ -254,7 +262,7 @@ def _one_by_one(pull, params):
       for leaf in leaves
     ]
     indices = jnp.arange(len(cotangents), dtype=jnp.int32)
-    sums, _ = loops.scan(body, zeros, (indices, cotangents))
+    sums, _ = loops.scan(body, zeros, (indices, cotangents, used))
     return optax.tree.cast_like(sums, leaves)
 
   return contract

@@ -88,8 +88,8 @@ def _window_influence(cell, window):
 
     def pull(cotangent):
       flat = flatten_util.ravel_pytree(cotangent)[0]
-      _, cotangents = tape_lib.go_back(before, flat, wraps=True)
-      grads = contract(before.entries, cotangents)
+      _, *path = tape_lib.go_back(before, flat, wraps=True)
+      grads = contract(before.entries, *path)
       return jax.tree.structure(params).unflatten(grads)
 
     count = jnp.minimum(after.count, window - 1)

@@ -51,7 +51,7 @@ def rtrl(
 
   The state takes S P + F times an entry of `linearisation.blank`. While J is
   multiplied by F steps, or by a segment of K >= F, twice S P more and for an
-  `AffineCell` F S (S + R) or K S (S + R).
+  `AffineCell` F S (S + R) or K S (S + R), for others F S^2 or K (S^2 + P).
 
   Args:
     cell: any cell; an `AffineCell` gains most from F > 1.
@@ -59,10 +59,11 @@ def rtrl(
     flush_every: F, how many steps the product of n x n and n x P matrices is
       put off at most. 1 is the textbook. None, the default, takes what
       `theory.costs` says to be fastest for this cell, where JAX runs, in a long
-      stream with a gradient at every step: 1 for small n, about n / 2 else. For
-      a cell which is neither affine nor has an `input_spec` putting off saves
-      nothing (its tape would hold an I_u of the size of J for each step), and 1
-      is taken.
+      stream with a gradient at every step: 1 for small n, else n / 8 to n / 2
+      but at most 256; a state made on a CPU may then not fit a GPU. For a cell
+      which is neither affine nor has an `input_spec` putting off saves nothing
+      (its tape would hold an I_u of the size of J for each step), and 1 is
+      taken.
     precision: of every product, those of cell and loss included: a value of
       `jax.default_matmul_precision`, or None for what is set there. "highest"
       makes exact mean exact to the rounding of the dtype on every platform.
@@ -191,8 +192,8 @@ def _pull_through(contract, tape, jacobian, flushed, structure):
 
   def pull(cotangent):
     flat = flatten_util.ravel_pytree(cotangent)[0]
-    flat, cotangents = tape_lib.go_back(tape, flat)
-    grads = contract(tape.entries, cotangents)
+    flat, *path = tape_lib.go_back(tape, flat)
+    grads = contract(tape.entries, *path)
 
     def add_rest(grads):
       rest = tape_lib.multiply(flat, jacobian)
@@ -219,8 +220,8 @@ def _absorb(contract, jacobian, tape, reads):
   """
   num_states, dtype = jacobian[0].shape[0], jacobian[0].dtype
   eye = loops.vary(jnp.eye(num_states, dtype=dtype), jacobian)
-  transition, cotangents = tape_lib.go_back(tape, eye)
-  immediate = contract(tape.entries, cotangents)
+  transition, *path = tape_lib.go_back(tape, eye)
+  immediate = contract(tape.entries, *path)
 
   def absorb(jacobian):
     product = tape_lib.multiply(transition, jacobian)

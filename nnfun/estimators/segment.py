@@ -96,7 +96,8 @@ def from_influence(
   def update(params, state, xs, ys, resets):
     num_steps = jax.tree.leaves(xs)[0].shape[0]
     is_affine = isinstance(cell, base.AffineCell)
-    is_wide = base.params_dtype(params["cell"]).itemsize >= 4
+    leaves = jax.tree.leaves(params)
+    is_wide = all(leaf.dtype.itemsize >= 4 for leaf in leaves)
     vjp = functools.partial(_segment_vjp, remat=remat)
     if is_affine and is_wide and num_steps > 1 and not remat:
       vjp = affine_segment.segment_vjp

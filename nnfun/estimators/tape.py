@@ -20,6 +20,9 @@ from jax.sharding import AxisType
 
 from nnfun import base, loops
 
+# Of a longer way back the program would grow, and the time to compile it.
+_UNROLLED = 64
+
 
 class Entry(NamedTuple):
   """One step, linearised."""
@@ -99,7 +102,7 @@ def forget(tape: Tape, reset: jax.Array) -> Tape:
 
 def go_back(
   tape: Tape, cotangents: jax.Array, *, wraps: bool = False
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Goes back through the entries in use, equation (1).
 
   All F places are visited, in an order known when the loop is compiled: how
@@ -112,7 +115,7 @@ def go_back(
 
   Returns:
     lambda_s before the oldest entry in use [..., S], and lambda_u of every
-    entry [F, ..., S], zero for those not in use.
+    entry [F, ..., S], zero for those not in use, and which are [F].
   """
   transitions, stop = tape.entries.transition, tape.position
   order = places = jnp.arange(transitions.shape[0], dtype=jnp.int32)
@@ -132,10 +135,12 @@ def go_back(
     cotangents,
     (order, used),
     reverse=True,
-    unroll=loops.on_accelerator(),
+    unroll=min(_UNROLLED, len(places)) if loops.on_accelerator() else 1,
   )
   kept = jnp.where(used.reshape(-1, *(1,) * cotangents.ndim), kept, 0)
-  return earliest, jnp.roll(kept, tape.position, 0) if wraps else kept
+  if wraps:
+    kept, used = (jnp.roll(x, tape.position, 0) for x in (kept, used))
+  return earliest, kept, used
 
 
 def entry_at(entries: base.PyTree, u: jax.Array | int) -> base.PyTree:
@@ -182,7 +187,8 @@ def multiply(
   """Returns lambda^T J for one vector or several.
 
   What a zero multiplies is not read: it stays out where J has overflowed, as
-  it would in back-propagation, which never forms J.
+  it would in back-propagation, which never forms J. Derivatives of the product
+  do read it: they are NaN then.
 
   Args:
     cotangents: lambda [..., S].
@@ -194,8 +200,11 @@ def multiply(
 
   def masked(cotangent):
     c = [cotangent.reshape(-1, *(1,) * (j.ndim - 1)) for j in influence]
-    pairs = zip(c, influence, strict=True)
-    return [jnp.sum(jnp.where(c_j == 0, 0, c_j * j), 0) for c_j, j in pairs]
+    pairs = list(zip(c, influence, strict=True))
+    # Where J is finite the product has its derivative also at a zero.
+    lost = [(c_j == 0) & ~jnp.isfinite(j) for c_j, j in pairs]
+    pairs = zip(lost, c, influence, strict=True)
+    return [jnp.sum(jnp.where(i, 0, c_j * j), 0) for i, c_j, j in pairs]
 
   if cotangents.ndim == 1 and loops.on_accelerator():
     # One pass over J without a decision; on a CPU such sums are slow.
@@ -215,7 +224,7 @@ def multiply(
 
 def _columns(row):
   """Sums over all axes but the last, by a product: XLA's sums are slower."""
-  matrix = row.reshape(-1, row.shape[-1] if row.ndim else 1)
+  matrix = row.reshape(-1, row.shape[-1] if row.ndim and row.size else 1)
   return jnp.ones(len(matrix), row.dtype) @ matrix
 
 

@@ -52,7 +52,7 @@ def _affine_clock(spec):
 
 
 def _gated_affine_clock(spec):
-  """The same with two pre-activations a unit, hence another kind of entry."""
+  """The same with two pre-activations a unit, hence another Phi."""
   cell = _affine_clock(spec)
 
   def activate(a, h_tm1):

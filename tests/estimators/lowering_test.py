@@ -62,7 +62,7 @@ class LoweringTest(parameterized.TestCase):
     self.assertEqual(_loops(_lowered(function, 3)), (1, 0))
 
   def test_a_step_of_lazy_rtrl_decides_once(self):
-    """Whether to flush; its tape is gone through without a loop."""
+    """Whether to flush."""
     cell, loss_fn, params, _ = tables.make("lazy_rtrl", "vanilla")
     estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=32)
     xs, ys = oracles.make_episode(1)

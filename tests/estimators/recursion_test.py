@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from unittest import mock
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ from absl.testing import absltest, parameterized
 from jax import numpy as jnp
 
 import nnfun as nf
+from nnfun import loops
 from tests import oracles
 
 _NUM_STEPS = 9
@@ -33,13 +35,6 @@ def _follow(estimator, sequence, xs, ys):
     state, estimate = update(params, state, xs[t : t + 1], ys[t : t + 1])
     result.append(estimate.grads)
   return result
-
-
-def _moving(params, pattern):
-  """Parameters which move where the letter of the pattern does."""
-  letters = sorted(set(pattern))
-  versions = dict(zip(letters, _changing(params, len(letters)), strict=True))
-  return [versions[letter] for letter in pattern]
 
 
 def _leaky_cell():
@@ -153,6 +148,19 @@ class RecursionTest(parameterized.TestCase):
         forward, reverse = derivatives_fn(estimator)
         oracles.assert_same_gradient(forward, expected)
         np.testing.assert_allclose(reverse, total, rtol=1e-9)
+
+  @parameterized.parameters("vanilla", "lstm", "bare", "gru_original")
+  def test_the_way_of_an_accelerator(self, cell_name):
+    """Unrolled and without decisions, on whatever device there is."""
+    with mock.patch.object(loops, "on_accelerator", lambda: True):
+      self._check(
+        cell_name, functools.partial(nf.estimators.rtrl, flush_every=4)
+      )
+      self._check(
+        cell_name,
+        functools.partial(nf.estimators.rolling_bptt, window=3),
+        window=3,
+      )
 
   def test_an_input_which_its_cell_did_not_declare(self):
     """It has to fit into the room made for inputs, from which steps are run."""
