@@ -38,7 +38,6 @@ class RunTest(absltest.TestCase):
       "--seeds_epochs=0",
       f"--output={path}",
     )
-    console = rich_console.Console(record=True, width=120, quiet=True)
     console = rich_console.Console(file=io.StringIO(), width=100)
     absent = dict.fromkeys(("torch", "braintrace"))
     with mock.patch.dict(sys.modules, absent):

@@ -1,11 +1,14 @@
 """What estimators become on a GPU, read off the program that is compiled."""
 
+import functools
 import re
 from unittest import mock
 
 import jax
 from absl.testing import absltest, parameterized
+from jax import lax
 from jax import numpy as jnp
+from jax.extend import core
 
 import nnfun as nf
 from nnfun import loops
@@ -31,6 +34,18 @@ def _lowered(function, *args):
 def _loops(text):
   """How many loops there are, and how many of known length."""
   return text.count("stablehlo.while"), len(_OF_KNOWN_LENGTH.findall(text))
+
+
+def _num_decisions(jaxpr):
+  """How many conds are come to, those inside of another not counted."""
+  total = 0
+  for eqn in jaxpr.eqns:
+    if eqn.primitive is lax.cond_p:
+      total += 1
+      continue
+    inner = sum(map(_num_decisions, core.jaxprs_in_params(eqn.params)))
+    total += inner * eqn.params.get("length", 1)
+  return total
 
 
 class LoweringTest(parameterized.TestCase):
@@ -61,20 +76,21 @@ class LoweringTest(parameterized.TestCase):
 
     self.assertEqual(_loops(_lowered(function, 3)), (1, 0))
 
-  def test_a_step_of_lazy_rtrl_decides_once(self):
-    """Whether to flush."""
+  @parameterized.parameters(
+    (nf.estimators.truncated_bptt, 0),
+    (functools.partial(nf.estimators.rtrl, flush_every=1), 1),
+    (functools.partial(nf.estimators.rtrl, flush_every=32), 1),
+    (functools.partial(nf.estimators.rolling_bptt, window=32), 0),
+  )
+  def test_a_step_decides_at_most_once(self, make, expected):
+    """Whether J is finite, or whether to flush."""
     cell, loss_fn, params, _ = tables.make("lazy_rtrl", "vanilla")
-    estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=32)
+    estimator = make(cell, loss_fn)
     xs, ys = oracles.make_episode(1)
     state = estimator.init(params, jax.random.key(0))
-    text = _lowered(estimator.update, params, state, xs, ys)
-    main = text[text.index("@main") :]
-    main = main[: main.index("\n  func.func private")]
-    decisions = [
-      line for line in main.splitlines() if '"stablehlo.case"' in line
-    ]
-    outer = [line for line in decisions if line.startswith("    %")]
-    self.assertLen(outer, 1)
+    with mock.patch.object(loops, "on_accelerator", lambda: True):
+      jaxpr = jax.make_jaxpr(estimator.update)(params, state, xs, ys)
+    self.assertEqual(_num_decisions(jaxpr.jaxpr), expected)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ from experiments.rtrl_vs_tbptt.influence_balancing import theory
 _START = 0.5  # The published theta.
 
 
+_TEXTBOOK = functools.partial(nf.estimators.rtrl, flush_every=1)
+
+
 @dataclasses.dataclass(frozen=True)
 class Config(settings.Config):
   """The published setting, and which truncations are trained."""
@@ -80,7 +83,6 @@ def run(config: Config) -> Results:
   """Measures what gradients credit, and how theta fares under each."""
   windows = _with_threshold(config.windows, config.expected.window)
   segments = _with_threshold(config.segments, config.expected.segment)
-  rtrl = functools.partial(nf.estimators.rtrl, flush_every=1)
   with jax.enable_x64(True):
     by_window = [
       train(config, nf.estimators.rolling_bptt, window=k)
@@ -96,8 +98,8 @@ def run(config: Config) -> Results:
       np.array(config.learning_rates),
       np.arange(0, config.num_updates + 1, config.num_updates // 100),
       rtrl_credit,
-      train(config, rtrl),
-      train(config, rtrl, flush_every=12),
+      train(config, _TEXTBOOK),
+      train(config, nf.estimators.rtrl, flush_every=12),
       Truncated(of_windows, np.array(windows), np.stack(by_window, 1)),
       Truncated(of_segments, np.array(segments), np.stack(by_segment, 1)),
     )
@@ -150,7 +152,7 @@ def measure_credits(config: Config) -> tuple[np.ndarray, ...]:
   measure = sweeps.quick_jit(credit, static_argnums=0)
   losses = jnp.concatenate([np.eye(size), means])
   truncated = np.asarray(measure(nf.estimators.truncated_bptt, losses))
-  rtrl = np.asarray(measure(nf.estimators.rtrl, losses[:1]))
+  rtrl = np.asarray(measure(_TEXTBOOK, losses[:1]))
   return rtrl[0], *np.split(truncated, 2)
 
 
