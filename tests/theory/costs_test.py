@@ -17,8 +17,8 @@ def _sizes(num_units):
 
 class CostsTest(parameterized.TestCase):
   def test_operations_of_the_textbook(self):
-    """XLA counts the product 2 S^2 P, and little beside it."""
-    cell = nf.cells.vanilla(num_inputs=16, num_units=32)
+    """XLA counts the product 2 S^2 P, and what grows as S P beside it."""
+    cell = nf.cells.vanilla(num_inputs=16, num_units=64)
     loss_fn = oracles.make_loss(cell)
     params = oracles.make_params(cell)
     estimator = nf.estimators.rtrl(cell, loss_fn, flush_every=1)
@@ -26,7 +26,7 @@ class CostsTest(parameterized.TestCase):
     xs = jax.random.normal(jax.random.key(1), (1, 16))
     ys = jax.random.normal(jax.random.key(2), (1, oracles.NUM_OUTPUTS))
     compiled = jax.jit(estimator.update).lower(params, state, xs, ys).compile()
-    sizes = _sizes(32)
+    sizes = _sizes(64)
     # A machine on which nothing but operations takes time.
     machine = costs.Machine(1.0, float("inf"), 0.0, 0.0, skips=True)
     expected = costs.step_seconds(sizes, machine, 1)
