@@ -49,29 +49,20 @@ def others(
   num_bytes = 2 * programs.influence_bytes(problem)
   if regime == "sequence":
     if problem.cell_name in with_torch.LAYERS:
-      name = torch_bptt_name(problem.cell_name)
-      torch = _torch(name)
-      if isinstance(torch, programs.Skipped):
-        yield torch
-      else:
-        yield programs.Program(
-          name,
-          *with_torch.bptt(torch, problem),
-          check_steps=programs.SEQUENCE_STEPS,
-        )
+      yield _with_torch(
+        torch_bptt_name(problem.cell_name),
+        lambda torch: with_torch.bptt(torch, problem),
+        check_steps=programs.SEQUENCE_STEPS,
+      )
     return
   if problem.cell_name != "vanilla":
     return
-  torch = _torch(TORCH_RTRL)
-  if isinstance(torch, programs.Skipped):
-    yield torch
-  else:
-    yield programs.Program(
-      TORCH_RTRL,
-      *with_torch.rtrl(torch, problem, regime),
-      plan_seconds=seconds,
-      num_bytes=num_bytes,
-    )
+  yield _with_torch(
+    TORCH_RTRL,
+    lambda torch: with_torch.rtrl(torch, problem, regime),
+    plan_seconds=seconds,
+    num_bytes=num_bytes,
+  )
   braintrace = _module(BRAINTRACE, "braintrace")
   if isinstance(braintrace, programs.Skipped):
     yield braintrace
@@ -116,8 +107,8 @@ def _module(name, module):
     return programs.Skipped(name, f"{module} cannot be imported: {error}")
 
 
-def _torch(name):
-  """PyTorch where JAX runs, with its own float32, or why not."""
+def _with_torch(name, make, **settings):
+  """A program of PyTorch, with its own float32, or why not."""
   # Threads that spin while they wait take the cores from those of JAX.
   os.environ.setdefault("OMP_WAIT_POLICY", "passive")
   torch = _module(name, "torch")
@@ -126,4 +117,4 @@ def _torch(name):
   if jax.default_backend() != "cpu" and not torch.cuda.is_available():
     return programs.Skipped(name, "torch sees no accelerator")
   torch.backends.cudnn.allow_tf32 = False
-  return torch
+  return programs.Program(name, *make(torch), **settings)

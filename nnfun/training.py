@@ -77,7 +77,7 @@ def exact_gradient(
   """Returns the gradient of the summed loss through the whole sequence.
 
   It is the reference for all estimators: back-propagation from the last step to
-  the first, with memory for all of them.
+  the first through `cell.step` alone, with memory for all steps.
 
   Args:
     cell: any cell.
@@ -93,7 +93,6 @@ def exact_gradient(
   Raises:
     ValueError: if lengths differ, or parameters or the loss are unfit.
   """
-  # Of the step itself, whatever else a record says of it.
   bare = base.Cell(cell.init, cell.initial_state, cell.step)
   estimator = estimators.truncated_bptt(bare, loss_fn)
   state = estimator.init(params, jax.random.key(0))

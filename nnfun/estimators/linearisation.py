@@ -23,9 +23,8 @@ class Linearisation(NamedTuple):
   record: (params, states, xs), the states those from which the steps start,
     leaves [K, ...], to entries [K, ...].
   contract: (entries, cotangents, used), one or several lambda_u for each entry
-    [F, ..., S] and whether it is in use [F], to sum_u lambda_u^T I_u, a leaf
-    [..., ...] for each parameter; what is not finite counts as zero where a
-    zero multiplies it.
+    [F, ..., S] and whether it is in use [F], to sum_u lambda_u^T I_u over those
+    in use, a leaf [..., ...] for each parameter.
   """
 
   record: Callable[[base.Params, base.State, base.PyTree], tape.Entry]
@@ -153,22 +152,17 @@ def _affine(cell, params, states, xs):
     _, pull = jax.vjp(lambda a: activate(a, flat_tm1), step.preactivation)
     return _of_each(pull, cotangents)[0]
 
-  def outer(d, z, w):
-    # The z of an entry not in use may be left over from a state that is NaN.
-    is_zero = jnp.all(d == 0, axis=tuple(range(1, d.ndim)))
-    z = jnp.where(is_zero[:, None] & ~jnp.isfinite(z), 0, z)
-    return jnp.einsum("u...r,uz->...rz", d, z).astype(w.dtype)
-
   def contract(entries, cotangents, used):
-    del used
-    step = entries.immediate
-    is_zero = jnp.all(cotangents == 0, -1, keepdims=True)
-    # The derivative at an entry not in use may be NaN.
-    each = [
-      jnp.where(is_zero & ~jnp.isfinite(d), 0, d)
-      for d in jax.vmap(deltas)(step, cotangents)
-    ]
-    return list(map(outer, each, step.features, jax.tree.leaves(params)))
+    def outer(d, z, w):
+      # An entry not in use may be left over from a state that is NaN, or empty
+      # where there is no derivative.
+      d = jnp.where(used.reshape(-1, *(1,) * (d.ndim - 1)), d, 0)
+      z = jnp.where(used[:, None], z, 0)
+      return jnp.einsum("u...r,uz->...rz", d, z).astype(w.dtype)
+
+    step, matrices = entries.immediate, jax.tree.leaves(params)
+    each = jax.vmap(deltas)(step, cotangents)
+    return list(map(outer, each, step.features, matrices))
 
   return Linearisation(jax.vmap(record_step, in_axes=(None, 0, 0)), contract)
 
@@ -249,10 +243,7 @@ def _one_by_one(pull, params):
 
       def add(sums):
         immediate = tape.entry_at(entries.immediate, u)
-        new = pull(immediate, c)
-        is_zero = jnp.all(c == 0)
-        new = [jnp.where(is_zero & ~jnp.isfinite(n), 0, n) for n in new]
-        return jax.tree.map(jnp.add, sums, new)
+        return jax.tree.map(jnp.add, sums, pull(immediate, c))
 
       return loops.when(used, add, sums, is_cheap=c.ndim == 1), None
 

@@ -142,10 +142,9 @@ def _dense_influence(cell, flush_every):
       return influence._replace(jacobian=after), _pull(jacobian, structure)
 
     if resets is not None:
-      influence = influence._replace(
-        tape=tape_lib.forget(influence.tape, resets[0]),
-        flushed=influence.flushed & ~resets[0],
-      )
+      # J needs no mark here: a reset lets no cotangent through to it.
+      tape = tape_lib.forget(influence.tape, resets[0])
+      influence = influence._replace(tape=tape)
     room = len(influence.tape.entries.transition)
     fits = num_steps < room
     position = influence.tape.position

@@ -199,12 +199,13 @@ def multiply(
   """
 
   def masked(cotangent):
-    c = [cotangent.reshape(-1, *(1,) * (j.ndim - 1)) for j in influence]
-    pairs = list(zip(c, influence, strict=True))
-    # Where J is finite the product has its derivative also at a zero.
-    lost = [(c_j == 0) & ~jnp.isfinite(j) for c_j, j in pairs]
-    pairs = zip(lost, c, influence, strict=True)
-    return [jnp.sum(jnp.where(i, 0, c_j * j), 0) for i, c_j, j in pairs]
+    def product(j):
+      c = cotangent.reshape(-1, *(1,) * (j.ndim - 1))
+      # Where J is finite the product has its derivative also at a zero.
+      lost = (c == 0) & ~jnp.isfinite(j)
+      return jnp.sum(jnp.where(lost, 0, c * j), 0)
+
+    return list(map(product, influence))
 
   if cotangents.ndim == 1 and loops.on_accelerator():
     # One pass over J without a decision; on a CPU such sums are slow.

@@ -1,7 +1,8 @@
 """What a step of RTRL costs, and when its product pays to be put off.
 
-A model of three numbers of a machine, good to some tens of percent: the best
-period is flat, so that is enough to choose it (`benchmarks` compares).
+A model of few numbers of a machine. It is rough, the more so where J stays in a
+cache, but a step costs about the same over a wide range of periods, so that it
+will do to choose one. `benchmarks` shows it beside the times.
 """
 
 from typing import NamedTuple

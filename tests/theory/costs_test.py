@@ -33,6 +33,24 @@ class CostsTest(parameterized.TestCase):
     counted = compiled.cost_analysis()["flops"]
     self.assertBetween(counted / expected, 1.0, 1.25)
 
+  def test_a_step_by_hand(self):
+    """S = 2, P = 3, one flop or byte a second, numbers of one byte."""
+    machine = costs.Machine(1.0, 1.0, 0.5, 7.0, skips=True)
+    sizes = costs.Sizes(2, 3, is_affine=True, itemsize=1)
+    # 2 S^2 P = 24, S P = 6; 2 S^3 + 2 S P = 28, an entry S^2 + 1 / 2 = 4.5.
+    for flush_every, expected in (
+      (1, 24 + 3 * 6),
+      (4, (24 + 5 * 6) / 4 + 6 + 7 + 28 + 2 * 4.5),
+    ):
+      seconds = costs.step_seconds(sizes, machine, flush_every)
+      self.assertEqual(seconds, expected)
+    all_visited = machine._replace(skips=False)
+    again = sizes._replace(is_affine=False)  # 6 S P = 36, 4 P = 12 an entry.
+    self.assertEqual(
+      costs.step_seconds(again, all_visited, 4),
+      (24 + 5 * 6) / 4 + 6 + 7 + 28 + 36 + 4 * (4.5 + 12),
+    )
+
   @parameterized.parameters(costs.CPU, costs.ACCELERATOR)
   def test_puts_off_where_the_product_is_large(self, *machine):
     machine = costs.Machine(*machine)
