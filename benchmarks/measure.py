@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 import nnfun as nf
-from benchmarks import limits, others, problems, programs, timing
+from benchmarks import family, limits, others, problems, programs, timing
 
 MOST_ERROR = 1e-3  # Of a gradient in float32, relative to its largest entry.
 _LONG_SECONDS = 10.0  # A call that would take longer gets fewer steps,
@@ -55,10 +55,13 @@ def measure(
   Returns:
     A row for each program, also for those which are left out.
   """
-  candidates = [*programs.ours(problem, regime)]
-  if regime != "sequence":
-    candidates += limits.limits(problem)
-  candidates += others.others(problem, regime)
+  if regime == family.REGIME:
+    candidates = [*family.family(problem)]
+  else:
+    candidates = [*programs.ours(problem, regime)]
+    if regime != "sequence":
+      candidates += limits.limits(problem)
+    candidates += others.others(problem, regime)
   return measure_programs(problem, regime, candidates, num_rounds, say)
 
 

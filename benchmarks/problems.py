@@ -8,16 +8,30 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 
 import nnfun as nf
 
 NUM_INPUTS, NUM_OUTPUTS = 16, 8
+DENSITY = 0.01  # Of the weights of the sparse cell.
+
+
+def _sparse(*, num_inputs, num_units):
+  """A vanilla cell of which 99 % of the weights are taken out, no bias."""
+  shape = num_units, num_units + num_inputs + 1
+  mask = np.random.default_rng(0).random(shape) < DENSITY
+  mask[:, -1] = True
+  cell = nf.cells.vanilla(num_inputs=num_inputs, num_units=num_units)
+  return nf.cells.sparse(cell, mask)
+
+
 CELLS = {
   "vanilla": nf.cells.vanilla,
   "gru": nf.cells.gru,
   "lstm": nf.cells.lstm,
   "lru": nf.cells.lru,
+  "sparse": _sparse,
 }
 
 

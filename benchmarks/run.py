@@ -5,7 +5,8 @@ whole batch), then ratios taken within rounds. What limits textbook RTRL is a
 product of S x S and S x P matrices, what limits lazy RTRL is reading J, S x P,
 once. "moving": SGD changes the parameters at every step; "fixed": gradients of
 every step of an episode, added up; "sequence": one gradient of 100 steps by
-back-propagation. "model" is what `nnfun.theory.costs` predicts. A verdict is
+back-propagation; "approximate": beside it, of such a sequence, the estimators
+that are not exact. "model" is what `nnfun.theory.costs` predicts. A verdict is
 given where both quartiles of a ratio are on one side of its target.
 
 PyTorch and braintrace join where they are installed. By default it takes some
@@ -59,7 +60,8 @@ def define(values: flags.FlagValues) -> None:
     "regimes",
     ["moving", "sequence"],
     "moving: parameters change at every step; fixed: they do not; sequence: "
-    f"back-propagation through {programs.SEQUENCE_STEPS} steps.",
+    f"back-propagation through {programs.SEQUENCE_STEPS} steps; approximate: "
+    "those that are not exact, a gradient at each of as many steps.",
     flag_values=values,
   )
   flags.DEFINE_integer(
@@ -128,7 +130,7 @@ def run(values: flags.FlagValues, console: rich_console.Console) -> None:
     values.cells, batches, values.regimes
   ):
     num_steps = values.steps
-    if regime == "sequence":
+    if regime in ("sequence", "approximate"):
       num_steps = min(num_steps, programs.SEQUENCE_STEPS)
     start = len(rows), len(findings)
     with console.status("", refresh_per_second=1) as status:

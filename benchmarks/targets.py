@@ -3,7 +3,15 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from benchmarks import limits, measure, others, programs, timing, with_torch
+from benchmarks import (
+  family,
+  limits,
+  measure,
+  others,
+  programs,
+  timing,
+  with_torch,
+)
 
 
 class Target(NamedTuple):
@@ -47,6 +55,13 @@ _ESTIMATORS = {
   programs.ROLLING,
   programs.DIAGONAL,
   programs.BPTT,
+  family.SNAP_1,
+  family.UORO,
+  family.RFLO,
+  family.EPROP,
+  family.KF,
+  family.SKETCHED,
+  family.PES,
 }
 COMPARISONS = (
   Comparison(
@@ -101,6 +116,37 @@ COMPARISONS = (
       ],
     )
     for cell in with_torch.LAYERS
+  ),
+  *(
+    Comparison(
+      f"{name} / BPTT",
+      [name],
+      programs.BPTT,
+      [
+        Target(bound, False, {"vanilla"}, {128}, {batch})
+        for batch, bound in bounds.items()
+      ],
+    )
+    for name, bounds in (
+      (family.SNAP_1, {1: 2, 16: 5}),
+      (family.UORO, {1: 4}),
+      (family.RFLO, {1: 2}),
+      (family.EPROP, {1: 2}),
+      (family.KF, {1: 10}),
+      (family.SKETCHED, {}),
+    )
+  ),
+  Comparison(
+    "lazy / SnAp-2",
+    [programs.LAZY],
+    family.SNAP_2,
+    [Target(5, cells={"sparse"}, units={256}, batches={1})],
+  ),
+  Comparison(
+    f"{family.PES} / {family.FORWARD}",
+    [family.PES],
+    family.FORWARD,
+    [Target(1.5, False, {"vanilla"}, {128}, {1})],
   ),
 )
 

@@ -46,6 +46,13 @@ TEXTS = {
     "ICML 2016",
     "https://arxiv.org/abs/1511.06464",
   ),
+  "bellec2020": Text(
+    "Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein, Maass",
+    "A solution to the learning dilemma for recurrent networks of spiking "
+    "neurons",
+    "Nature Communications 11, 2020",
+    "https://doi.org/10.1038/s41467-020-17236-y",
+  ),
   "benzing2019": Text(
     "Benzing, Gauy, Mujika, Martinsson, Steger",
     "Optimal Kronecker-sum approximation of real time recurrent learning",
@@ -101,6 +108,13 @@ TEXTS = {
     "ICLR 2024",
     "https://arxiv.org/abs/2305.19044",
   ),
+  "li2023": Text(
+    "Li, Harrison, Sohl-Dickstein, Smith, Metz",
+    "Variance-reduced gradient estimation via noise-reuse in online evolution "
+    "strategies",
+    "NeurIPS 2023",
+    "https://arxiv.org/abs/2304.12180",
+  ),
   "lu2019": Text(
     "Lu, Shin, Su, Karniadakis",
     "Dying ReLU and initialization",
@@ -131,6 +145,12 @@ TEXTS = {
     "How to generate random matrices from the classical compact groups",
     "2007",
     "https://arxiv.org/abs/math-ph/0609050",
+  ),
+  "mujika2018": Text(
+    "Mujika, Meier, Steger",
+    "Approximating real-time recurrent learning with random Kronecker factors",
+    "NeurIPS 2018",
+    "https://arxiv.org/abs/1805.10842",
   ),
   "murray2019": Text(
     "Murray",
@@ -187,6 +207,12 @@ TEXTS = {
     "JMLR 12, 2011",
     "https://scikit-learn.org",
   ),
+  "tallec2017": Text(
+    "Tallec, Ollivier",
+    "Unbiased online recurrent optimization",
+    "2017",
+    "https://arxiv.org/abs/1702.05043",
+  ),
   "telgarsky2016": Text(
     "Telgarsky",
     "Benefits of depth in neural networks",
@@ -199,6 +225,13 @@ TEXTS = {
     "persistent evolution strategies",
     "ICML 2021",
     "https://arxiv.org/abs/2112.13835",
+  ),
+  "williams1989": Text(
+    "Williams, Zipser",
+    "A learning algorithm for continually running fully recurrent neural "
+    "networks",
+    "Neural Computation 1(2), 1989",
+    "https://doi.org/10.1162/neco.1989.1.2.270",
   ),
   "williams1990": Text(
     "Williams, Peng",

@@ -18,6 +18,7 @@ MODULES = (
   "experiments.gradient_flow.layers",
   "experiments.gradient_flow.recurrent",
   "experiments.rtrl_vs_tbptt.exactness",
+  "experiments.rtrl_vs_tbptt.alignment",
   "experiments.rtrl_vs_tbptt.influence_balancing",
   "experiments.rtrl_vs_tbptt.delayed_addition",
   "experiments.rtrl_vs_tbptt.murray",

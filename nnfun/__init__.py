@@ -15,9 +15,11 @@ from nnfun import minibatch as minibatch
 from nnfun import mlp as mlp
 from nnfun import numerics as numerics
 from nnfun import regularizers as regularizers
+from nnfun import sparsity as sparsity
 from nnfun import tasks as tasks
 from nnfun import theory as theory
 from nnfun import training as training
+from nnfun import vectors as vectors
 from nnfun.base import AffineCell as AffineCell
 from nnfun.base import Cell as Cell
 from nnfun.base import DiagonalCell as DiagonalCell
@@ -25,6 +27,7 @@ from nnfun.base import Episode as Episode
 from nnfun.base import Estimate as Estimate
 from nnfun.base import GradientEstimator as GradientEstimator
 from nnfun.base import Influence as Influence
+from nnfun.base import StackedCell as StackedCell
 from nnfun.base import Target as Target
 from nnfun.base import Task as Task
 

@@ -6,12 +6,10 @@ is `jax.vmap` outside, compilation is `jax.jit` outside. `_t` marks a time step,
 `_tm1` the step before. "Leaves [T, ...]": a time axis first in every leaf.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
-from jax import flatten_util
 from jax import numpy as jnp
 
 Array = jax.Array
@@ -151,6 +149,22 @@ class DiagonalCell(NamedTuple):
   step: StepFn
   unit_step: UnitStepFn
   split: SplitFn
+  output: OutputFn = last_leaf
+  input_spec: PyTree = None
+
+
+class StackedCell(NamedTuple):
+  """Cells on top of one another, as one cell which still knows its layers.
+
+  Parameters and state are tuples with an entry for each layer. Layer l reads
+  what `layers[l - 1].output` gives of the state which that layer has reached at
+  the same step.
+  """
+
+  init: InitFn
+  initial_state: InitialStateFn
+  step: StepFn
+  layers: tuple[Any, ...]  # cells of any kind, from the input upwards
   output: OutputFn = last_leaf
   input_spec: PyTree = None
 
@@ -380,27 +394,6 @@ def step(cell: Cell, params: Params, state_tm1: State, x_t: PyTree) -> State:
       f"got {after} with shapes {shapes[1]}"
     )
   return jax.tree.map(lambda s, r: jnp.asarray(s, r.dtype), state_t, state_tm1)
-
-
-def flat_step(
-  cell: Cell, state: State
-) -> tuple[Callable[..., Array], Callable[[Array], State]]:
-  """Returns the step on flat states, with the map from flat to structured.
-
-  Args:
-    cell: any cell.
-    state: a state, for its structure.
-
-  Returns:
-    step_fn(params, s_tm1 [S], x_t) -> s_t [S], and unravel(s [S]) -> state.
-  """
-  _, unravel = flatten_util.ravel_pytree(state)
-
-  def step_fn(params: Params, flat_tm1: Array, x_t: PyTree) -> Array:
-    state_t = step(cell, params, unravel(flat_tm1), x_t)
-    return flatten_util.ravel_pytree(state_t)[0]
-
-  return step_fn, unravel
 
 
 def affine_step(features: FeaturesFn, activate: ActivateFn) -> StepFn:

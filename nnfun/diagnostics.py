@@ -6,7 +6,7 @@ import jax
 from jax import flatten_util, lax
 from jax import numpy as jnp
 
-from nnfun import base, numerics
+from nnfun import base, numerics, vectors
 
 
 def gradient_norm_by_lag(
@@ -32,7 +32,7 @@ def gradient_norm_by_lag(
   """
   theta = params["cell"]
   state_0 = base.initial_state(cell, theta)
-  step_fn, unravel = base.flat_step(cell, state_0)
+  step_fn, unravel = vectors.flat_step(cell, state_0)
 
   def forward(s_tm1, x_t):
     return step_fn(theta, s_tm1, x_t), s_tm1
@@ -136,7 +136,7 @@ def first_nonfinite_step(tree: base.PyTree) -> base.Array:
 
 
 def check_cell(
-  cell: base.Cell | base.AffineCell | base.DiagonalCell,
+  cell: base.Cell | base.AffineCell | base.DiagonalCell | base.StackedCell,
   params: base.Params,
   state_tm1: base.State,
   x_t: base.PyTree,

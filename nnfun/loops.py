@@ -7,6 +7,7 @@ each example (jax 0.10 to 0.12), so scalars are carried as vectors of length 1.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 from jax import lax
@@ -121,6 +122,35 @@ def _any_of_examples(axis_size, in_batched, condition):
   return _any_in_batch(jnp.any(condition, axis=0)), False
 
 
+def one_by_one(function: Callable[..., base.PyTree]) -> Callable[..., Any]:
+  """Returns a function of which a batch is done one example after another.
+
+  For decompositions: LAPACK, as jaxlib (0.10) calls it for a batch on a CPU,
+  waits in XLA's pool of threads for that same pool, and may do so for ever.
+
+  Args:
+    function: of arrays, to a pytree of arrays. It has no reverse derivative.
+
+  Returns:
+    The function.
+  """
+  alone = jax.custom_batching.custom_vmap(function)
+
+  @alone.def_vmap
+  def of_batch(axis_size, in_batched, *args):
+    args = [
+      arg if batched else jnp.broadcast_to(arg, (axis_size, *arg.shape))
+      for arg, batched in zip(args, in_batched, strict=True)
+    ]
+    if _is_explicit():  # A sharded axis has no single examples.
+      results = jax.vmap(function)(*args)
+      return results, jax.tree.map(lambda _: True, results)
+    results = scan(lambda _, each: ((), alone(*each)), (), args)[1]
+    return results, jax.tree.map(lambda _: True, results)
+
+  return alone
+
+
 def on_accelerator() -> bool:
   """Returns whether JAX runs on something else than a CPU.
 
@@ -128,6 +158,11 @@ def on_accelerator() -> bool:
   steps are unrolled, and what need not be done is done and thrown away.
   """
   return jax.default_backend() != "cpu"
+
+
+def _is_explicit():
+  axis_types = jax.sharding.get_abstract_mesh().axis_types
+  return jax.sharding.AxisType.Explicit in axis_types
 
 
 def _axes(leaf):

@@ -9,7 +9,14 @@ _ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # From left to right; a module may import from its own layer and those before.
 _LAYERS = (
-  ("nnfun.base", "nnfun.loops", "nnfun.numerics"),
+  (
+    "nnfun.base",
+    "nnfun.loops",
+    "nnfun.numerics",
+    "nnfun.reach",
+    "nnfun.sparsity",
+    "nnfun.vectors",
+  ),
   (
     "nnfun.activations",
     "nnfun.losses",

@@ -90,6 +90,11 @@ CELLS = {
       nf.cells.vanilla(num_inputs=NUM_UNITS, num_units=3),
     ]
   ),
+  "sparse": lambda: nf.cells.sparse(
+    nf.cells.vanilla(**_SIZES),
+    np.random.default_rng(3).random((NUM_UNITS, NUM_UNITS + NUM_INPUTS + 1))
+    < 0.6,
+  ),
   "flax": lambda: nf.cells.from_linen(
     SharedWeightsCell(), num_inputs=NUM_INPUTS
   ),
@@ -219,10 +224,105 @@ def online_gradients(cell, loss_fn, sequence, xs, ys, window=None):
     influence = np.zeros_like(immediate[0])
     for u in range(oldest, len(immediate)):
       influence = transitions[u] @ influence + immediate[u]
-    theta, unravel = flatten_util.ravel_pytree(direct["cell"])
-    through = np.asarray(slope) @ influence
-    result.append({**direct, "cell": unravel(theta + through)})
+    result.append(_joined(direct, np.asarray(slope) @ influence))
   return result
+
+
+@_exactly()
+def patterns(cell, loss_fn, x_t, y_t):
+  """Which entries of I and Phi differ from zero in one of a few points."""
+  derivatives, found = _derivatives(cell, loss_fn), [0, 0]
+  for seed in range(5):
+    params = make_params(cell, seed + 10)
+    rng = np.random.default_rng(seed)
+    state = jax.tree.map(
+      lambda s, r=rng: jnp.asarray(r.normal(size=s.shape), s.dtype),
+      start(cell, params),
+    )
+    jacobians = derivatives(params, state, jnp.ones_like(x_t), y_t)[0]
+    found = [
+      f | (np.asarray(j) != 0) for f, j in zip(found, jacobians, strict=True)
+    ]
+  return [f.astype(int) for f in found]
+
+
+def sparse_gradients(cell, loss_fn, params, xs, ys, *, order):
+  """SnAp-n, J_t = M (Phi_t J_{t-1} + I_t), its pattern M found with numbers."""
+  immediate, transition = patterns(cell, loss_fn, xs[0], ys[0])
+  mask = immediate
+  for _ in range(order - 1):
+    mask = (transition @ mask + immediate > 0).astype(int)
+
+  def advance(influence, phi_t, i_t):
+    return mask * (phi_t @ influence + i_t)
+
+  return _forward(cell, loss_fn, params, xs, ys, advance)
+
+
+def sketched_gradients(cell, loss_fn, params, xs, ys, *, rank):
+  """SnAp-1 and, by singular values, the best of the rest."""
+  mask, _ = patterns(cell, loss_fn, xs[0], ys[0])
+  kept = rest = 0.0 * mask
+
+  def advance(_, phi_t, i_t):
+    nonlocal kept, rest
+    further = phi_t @ kept
+    u, s, v = np.linalg.svd(phi_t @ rest + (1 - mask) * further, False)
+    rest = (u[:, :rank] * s[:rank]) @ v[:rank]
+    kept = mask * further + i_t
+    return kept + rest
+
+  return _forward(cell, loss_fn, params, xs, ys, advance)
+
+
+@_exactly()
+def _forward(cell, loss_fn, params, xs, ys, advance):
+  """The gradient of every step with an influence that is carried forward."""
+  derivatives = _derivatives(cell, loss_fn)
+  state, influence, result = start(cell, params), 0.0, []
+  for x_t, y_t in zip(xs, ys, strict=True):
+    jacobians, state, direct, slope = derivatives(params, state, x_t, y_t)
+    i_t, phi_t = map(np.asarray, jacobians)
+    before = np.zeros_like(i_t) if not result else influence
+    influence = advance(before, phi_t, i_t)
+    result.append(_joined(direct, np.asarray(slope) @ influence))
+  return result
+
+
+@_exactly()
+def leaky_gradients(cell, loss_fn, params, xs, ys, *, leak_fn, error_fn=None):
+  """J_t = leak_fn(D_t) J_{t-1} + I_t, D_t with the pre-activations fixed."""
+  theta, unravel_theta = flatten_util.ravel_pytree(params["cell"])
+  flat, unravel = flatten_util.ravel_pytree(start(cell, params))
+  influence, result = np.zeros((flat.size, theta.size)), []
+  for x_t, y_t in zip(xs, ys, strict=True):
+    state_tm1 = unravel(flat)
+    z = cell.features(state_tm1, x_t)
+
+    def of_theta(theta, z=z):
+      return nf.base.preactivation(unravel_theta(theta), z)
+
+    def activate(a, flat):
+      state_t = cell.activate(a, unravel(flat))
+      return flatten_util.ravel_pytree(state_t)[0]
+
+    def step(theta, flat, of_theta=of_theta):
+      return activate(of_theta(theta), flat)
+
+    i_t, d_t = jax.jacfwd(step, (0, 1))(theta, flat)
+    influence = leak_fn(np.asarray(d_t)) @ influence + np.asarray(i_t)
+    flat = step(theta, flat)
+    direct, slope = jax.grad(loss_fn, (0, 1))(params, unravel(flat), y_t)
+    if error_fn is not None:
+      slope = error_fn(unravel(flat), y_t)
+    slope = np.asarray(flatten_util.ravel_pytree(slope)[0])
+    result.append(_joined(direct, slope @ influence))
+  return result
+
+
+def _joined(direct, through):
+  theta, unravel = flatten_util.ravel_pytree(direct["cell"])
+  return {**direct, "cell": unravel(theta + through)}
 
 
 @functools.cache

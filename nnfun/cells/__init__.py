@@ -13,5 +13,6 @@ from nnfun.cells.lstm import LSTMState as LSTMState
 from nnfun.cells.lstm import gates as gates
 from nnfun.cells.lstm import lstm as lstm
 from nnfun.cells.mgu import mgu as mgu
+from nnfun.cells.sparse import sparse as sparse
 from nnfun.cells.stack import stack as stack
 from nnfun.cells.vanilla import vanilla as vanilla

@@ -7,20 +7,20 @@ import jax
 from nnfun import base
 
 
-def stack(cells: Sequence[base.Cell]) -> base.Cell:
+def stack(cells: Sequence[base.Cell]) -> base.StackedCell:
   """Makes one cell of several: layer i reads what layer i - 1 puts out at t.
 
   Args:
     cells: from the input upwards; any kinds.
 
   Returns:
-    The cell; parameters and state are tuples, one entry a layer, and its
-    output is that of the last.
+    The cell, with its layers; parameters and state are tuples, one entry a
+    layer, and its output is that of the last.
 
   Raises:
     ValueError: if there are no cells.
   """
-  kinds = base.Cell | base.AffineCell | base.DiagonalCell
+  kinds = base.Cell | base.AffineCell | base.DiagonalCell | base.StackedCell
   if isinstance(cells, kinds) or not all(isinstance(c, kinds) for c in cells):
     raise ValueError(f"expected a list of cells to stack, got {cells!r}")
   cells = tuple(cells)
@@ -44,10 +44,11 @@ def stack(cells: Sequence[base.Cell]) -> base.Cell:
   def output(state_t):
     return cells[-1].output(state_t[-1])
 
-  return base.Cell(
+  return base.StackedCell(
     init=init,
     initial_state=initial_state,
     step=step,
+    layers=cells,
     output=output,
     input_spec=cells[0].input_spec,
   )

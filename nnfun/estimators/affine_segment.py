@@ -13,17 +13,9 @@ import functools
 import jax
 import numpy as np
 from jax import numpy as jnp
-from jax.extend import core
 
-from nnfun import base, loops, numerics
+from nnfun import base, loops, numerics, sparsity
 from nnfun.estimators import checks
-
-# What moves numbers: an element of the result depends on what the element of an
-# operand does which it is.
-_MOVES = frozenset(
-  "broadcast_in_dim concatenate copy reshape rev slice split squeeze "
-  "transpose".split()
-)
 
 
 def segment_vjp(
@@ -112,34 +104,10 @@ def segment_vjp(
 
 def _reached(features, state, x):
   """Which elements of each leaf of z = features(state, x) the state reaches."""
-  closed = jax.make_jaxpr(features)(state, x)
-  masks = [np.ones(jnp.shape(s), bool) for s in jax.tree.leaves(state)]
-  masks += [np.zeros(jnp.shape(leaf), bool) for leaf in jax.tree.leaves(x)]
-  with jax.ensure_compile_time_eval():
-    return _reached_in(closed.jaxpr, masks)
-
-
-def _reached_in(jaxpr, masks):
-  known = dict(zip(jaxpr.invars, masks, strict=True))
-
-  def read(atom):
-    mask = None if isinstance(atom, core.Literal) else known.get(atom)
-    return np.zeros(atom.aval.shape, bool) if mask is None else mask
-
-  for eqn in jaxpr.eqns:
-    name, inputs = eqn.primitive.name, list(map(read, eqn.invars))
-    if name in ("jit", "pjit"):
-      outputs = _reached_in(eqn.params["jaxpr"].jaxpr, inputs)
-    elif name == "convert_element_type":
-      outputs = inputs
-    elif name in _MOVES:
-      outputs = eqn.primitive.bind(*inputs, **eqn.params)
-      outputs = outputs if eqn.primitive.multiple_results else [outputs]
-    else:  # Whatever it is, it may reach everything.
-      reached = any(map(np.any, inputs))
-      outputs = [np.full(v.aval.shape, reached) for v in eqn.outvars]
-    known |= dict(zip(eqn.outvars, map(np.asarray, outputs), strict=True))
-  return list(map(read, jaxpr.outvars))
+  pattern, _ = sparsity.jacobian_pattern(features, state, x)
+  reached = np.diff(pattern.indptr) > 0
+  sizes = [z.size for z in jax.tree.leaves(jax.eval_shape(features, state, x))]
+  return np.split(reached, np.cumsum(sizes)[:-1])
 
 
 def _as_slice(indices):

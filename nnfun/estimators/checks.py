@@ -35,6 +35,24 @@ def check_params(params: base.Params) -> None:
       )
 
 
+def check_affine(cell: base.Cell, name: str) -> None:
+  """Checks that a cell is affine.
+
+  Args:
+    cell: any cell.
+    name: of the estimator.
+
+  Raises:
+    ValueError: otherwise.
+  """
+  if not isinstance(cell, base.AffineCell):
+    raise ValueError(
+      f"{name} is defined for an AffineCell, whose parameters enter as "
+      "matrices (vanilla, linear, gru, lstm, mgu, and others "
+      f"made of features and activate), got a {type(cell).__name__}"
+    )
+
+
 def check_state(
   init: base.EstimatorInitFn, params: base.Params, state: base.PyTree
 ) -> None:

@@ -13,7 +13,7 @@ import optax
 from jax import flatten_util
 from jax import numpy as jnp
 
-from nnfun import base, loops, numerics
+from nnfun import base, loops, numerics, vectors
 from nnfun.estimators import tape
 
 
@@ -112,9 +112,60 @@ class AffineStep(NamedTuple):
   features: list[jax.Array]  # z_u, leaves [Z_k]
 
 
+class AffineFactors(NamedTuple):
+  """One step, d s_t = Phi d s_tm1 + sum_k D_k (d W_k) z_k."""
+
+  transition: jax.Array  # Phi = d s_t / d s_tm1  [S, S]
+  deltas: list[jax.Array]  # D_k = d s_t / d a_k  [S, R_k]
+  features: list[jax.Array]  # z_k  [Z_k]
+
+
+def affine_factors(
+  cell: base.AffineCell,
+  params: base.Params,
+  state_tm1: base.State,
+  x_t: base.PyTree,
+) -> AffineFactors:
+  """Returns the derivatives of a step of an affine cell.
+
+  Args:
+    cell: an affine cell.
+    params: its parameters.
+    state_tm1: the state before the step.
+    x_t: the input of the step.
+
+  Returns:
+    Phi, D and z; the last two may be wider than the parameters.
+  """
+  record_step, deltas = _affine_step(cell, state_tm1, x_t)
+  transition, step = record_step(params, state_tm1, x_t)
+  eye = jnp.eye(len(transition), dtype=transition.dtype)
+  rows = deltas(step, loops.vary(eye, transition))
+  return AffineFactors(transition, rows, step.features)
+
+
 def _affine(cell, params, states, xs):
   """I_u = (d s_u / d a_u) (x) z_u: one product for all entries of a tape."""
   state_0, x_0 = jax.tree.map(lambda leaf: leaf[0], (states, xs))
+  record_step, deltas = _affine_step(cell, state_0, x_0)
+
+  def contract(entries, cotangents, used):
+    def outer(d, z, w):
+      # An entry not in use may be left over from a state that is NaN, or empty
+      # where there is no derivative.
+      d = jnp.where(used.reshape(-1, *(1,) * (d.ndim - 1)), d, 0)
+      z = jnp.where(used[:, None], z, 0)
+      return jnp.einsum("u...r,uz->...rz", d, z).astype(w.dtype)
+
+    step, matrices = entries.immediate, jax.tree.leaves(params)
+    each = jax.vmap(deltas)(step, cotangents)
+    return list(map(outer, each, step.features, matrices))
+
+  return Linearisation(jax.vmap(record_step, in_axes=(None, 0, 0)), contract)
+
+
+def _affine_step(cell, state_0, x_0):
+  """Returns how a step is recorded, and d loss / d a from lambda."""
   structure = jax.tree.structure(jax.eval_shape(cell.features, state_0, x_0))
   flat_0, unravel = flatten_util.ravel_pytree(state_0)
   dtype = flat_0.dtype
@@ -152,19 +203,7 @@ def _affine(cell, params, states, xs):
     _, pull = jax.vjp(lambda a: activate(a, flat_tm1), step.preactivation)
     return _of_each(pull, cotangents)[0]
 
-  def contract(entries, cotangents, used):
-    def outer(d, z, w):
-      # An entry not in use may be left over from a state that is NaN, or empty
-      # where there is no derivative.
-      d = jnp.where(used.reshape(-1, *(1,) * (d.ndim - 1)), d, 0)
-      z = jnp.where(used[:, None], z, 0)
-      return jnp.einsum("u...r,uz->...rz", d, z).astype(w.dtype)
-
-    step, matrices = entries.immediate, jax.tree.leaves(params)
-    each = jax.vmap(deltas)(step, cotangents)
-    return list(map(outer, each, step.features, matrices))
-
-  return Linearisation(jax.vmap(record_step, in_axes=(None, 0, 0)), contract)
+  return record_step, deltas
 
 
 def _transition(activate, a, flat_tm1, rows):
@@ -196,7 +235,7 @@ class Step(NamedTuple):
 def _replay(cell, params, states, xs):
   """I_u by back-propagation through the step."""
   structure = jax.tree.structure(params)
-  step_fn, _ = base.flat_step(cell, jax.tree.map(lambda s: s[0], states))
+  step_fn, _ = vectors.flat_step(cell, jax.tree.map(lambda s: s[0], states))
 
   def record_step(params, state_tm1, x_t):
     flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
@@ -219,7 +258,7 @@ def _replay(cell, params, states, xs):
 
 def _jacobians(cell, params, states):
   """I_u as it is."""
-  step_fn, _ = base.flat_step(cell, jax.tree.map(lambda s: s[0], states))
+  step_fn, _ = vectors.flat_step(cell, jax.tree.map(lambda s: s[0], states))
 
   def record_step(params, state_tm1, x_t):
     flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]

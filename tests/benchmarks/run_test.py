@@ -95,8 +95,8 @@ class RunTest(absltest.TestCase):
 
   def test_misspelt_values(self):
     for argument, text in (
-      ("--cells=vanila", "expected vanilla, gru, lstm, lru, got 'vanila'"),
-      ("--regimes=", "expected moving, fixed, sequence, got nothing"),
+      ("--cells=vanila", "gru, lstm, lru, sparse, got 'vanila'"),
+      ("--regimes=", "fixed, sequence, approximate, got nothing"),
       ("--units=64,x", "expected positive integers, got 'x'"),
       ("--batches=0", "expected positive integers, got '0'"),
       ("--rounds=0", "not a positive integer"),

@@ -38,9 +38,9 @@ def _pmean():
   return optax.stateless(lambda updates, _: jax.lax.pmean(updates, "data"))
 
 
-def _same(actual, expected):
+def _same(actual, expected, tolerance=1e-9):
   for a, e in zip(*map(jax.tree.leaves, (actual, expected)), strict=True):
-    np.testing.assert_allclose(a, e, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance)
 
 
 @functools.cache
@@ -180,7 +180,9 @@ class MeshTest(parameterized.TestCase):
         gradients = jax.jit(_gradients_fn(name, cell_name))
         actual = gradients(params, jax.random.key(0), *batch)
         self.assertEqual(actual.loss.sharding.spec, P("data"))
-      _same(actual, expected)
+      # Sums are rounded otherwise; between singular values that lie close
+      # together the vectors of OK turn by more.
+      _same(actual, expected, 1e-6 if name == "ok_rtrl" else 1e-9)
 
   @parameterized.parameters((1, True), (2, True), (2, False))
   def test_training_on_an_explicit_mesh(self, flush_every, own_resets):

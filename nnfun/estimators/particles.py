@@ -1,0 +1,200 @@
+"""Pairs of networks at parameters moved to both sides, run beside one another.
+
+Particles are indexed by sign and pair: leaves [2, N, ...], theta + eps_i first.
+"""
+
+from typing import NamedTuple
+
+import jax
+import optax
+from jax import numpy as jnp
+
+from nnfun import base, loops, numerics
+from nnfun.estimators import checks
+
+
+class ParticlesState(NamedTuple):
+  """Where a stream and its particles stand between two segments."""
+
+  cell: base.State  # of the network itself
+  particles: base.State | None  # of theta + eps and theta - eps [2, N, ...]
+  noise: base.Params | None  # xi, like the parameters, leaves [N, ...]
+  is_new: base.Array | None  # whether the noise is still to be drawn  []
+  key: base.Array
+
+
+def check(num_pairs: int, sigma: float) -> None:
+  """Checks the settings.
+
+  Args:
+    num_pairs: N.
+    sigma: the standard deviation of the noise.
+
+  Raises:
+    ValueError: if N is not a positive integer or sigma not positive.
+  """
+  base.check_count("num_pairs", num_pairs)
+  if isinstance(sigma, (int, float)) and not sigma > 0:
+    raise ValueError(f"expected sigma > 0, got {sigma}")
+
+
+def init_fn(
+  cell: base.Cell,
+  num_pairs: int,
+  *,
+  carries: bool = False,
+  reuses: bool = False,
+) -> base.EstimatorInitFn:
+  """Returns what makes the state at the start of a sequence.
+
+  Args:
+    cell: any cell.
+    num_pairs: N.
+    carries: whether particles and noise go from segment to segment.
+    reuses: whether the noise is drawn once an episode.
+
+  Returns:
+    (params, key) to the state.
+  """
+
+  def init(params, key):
+    state = base.initial_state(cell, params["cell"])
+    if not carries:
+      return ParticlesState(state, None, None, None, jnp.copy(key))
+    noise = jax.tree.map(
+      lambda p: jnp.zeros((num_pairs, *p.shape), p.dtype), params
+    )
+    is_new = jnp.ones([], bool) if reuses else None
+    particles = spread(state, num_pairs)
+    return ParticlesState(state, particles, noise, is_new, jnp.copy(key))
+
+  return init
+
+
+def spread(state: base.State, num_pairs: int) -> base.State:
+  """Returns a state for each particle.
+
+  Args:
+    state: leaves [...].
+    num_pairs: N.
+
+  Returns:
+    Leaves [2, N, ...].
+  """
+  return jax.tree.map(
+    lambda s: jnp.broadcast_to(s, (2, num_pairs, *s.shape)), state
+  )
+
+
+def draw(
+  key: base.Array, params: base.Params, num_pairs: int, sigma: float
+) -> base.Params:
+  """Returns eps_i ~ N(0, sigma^2) for every pair.
+
+  Args:
+    key: randomness.
+    params: leaves [...].
+    num_pairs: N.
+    sigma: the standard deviation.
+
+  Returns:
+    Leaves [N, ...] in the dtypes of the parameters.
+  """
+  leaves, structure = jax.tree.flatten(params)
+  keys = jax.random.split(key, len(leaves))
+  return structure.unflatten(
+    [
+      jnp.asarray(sigma, leaf.dtype)
+      * jax.random.normal(k, (num_pairs, *leaf.shape), leaf.dtype)
+      for k, leaf in zip(keys, leaves, strict=True)
+    ]
+  )
+
+
+def run(
+  cell: base.Cell,
+  loss_fn: base.LossFn,
+  params: base.Params,
+  noise: base.Params,
+  carry: tuple[base.State, base.State],
+  xs: base.PyTree,
+  ys: base.PyTree,
+  resets: base.Array | None,
+) -> tuple[tuple[base.State, base.State], base.Array, base.Array]:
+  """Runs the network and its particles through a segment.
+
+  Args:
+    cell: any cell.
+    loss_fn: the loss of one step.
+    params: the parameters.
+    noise: eps, leaves [N, ...].
+    carry: the state, and those of the particles [2, N, ...].
+    xs: inputs, leaves [K, ...].
+    ys: targets, leaves [K, ...].
+    resets: whether a step starts from the initial state [K], or None.
+
+  Returns:
+    The carry after it, the losses [K], and those of theta + eps less those of
+    theta - eps [K, N].
+  """
+  start = None
+  if resets is not None:
+    state = base.initial_state(cell, params["cell"])
+    start = state, spread(state, jax.tree.leaves(noise)[0].shape[0])
+  thetas = jax.tree.map(
+    lambda p, e: jnp.stack([p[None] + e, p[None] - e]), params, noise
+  )
+
+  def body(carry, step):
+    x_t, y_t, reset_t = step
+    if reset_t is not None:
+      carry = jax.tree.map(
+        lambda new, s: jnp.where(reset_t, new, s), start, carry
+      )
+
+    def one(params, state_tm1):
+      state_t = base.step(cell, params["cell"], state_tm1, x_t)
+      loss = checks.checked_loss(loss_fn, params, state_t, y_t)
+      return state_t, numerics.widen(loss)
+
+    state, loss = one(params, carry[0])
+    particles, losses = jax.vmap(jax.vmap(one))(thetas, carry[1])
+    return (state, particles), (loss, losses[0] - losses[1])
+
+  carry, (losses, gaps) = loops.scan(body, carry, (xs, ys, resets))
+  return carry, losses, gaps
+
+
+def credit(noise: base.Params, gaps: base.Array, sigma: float) -> base.Params:
+  """Returns 1 / (2 sigma^2 N) sum_i xi_i (L_i^+ - L_i^-).
+
+  Args:
+    noise: xi, leaves [N, ...].
+    gaps: L_i^+ - L_i^- [N].
+    sigma: the standard deviation of eps.
+
+  Returns:
+    Leaves [...], in float32 or wider.
+  """
+  # Divided twice: the square of a small sigma has fewer digits, or none.
+  scale = jnp.asarray(sigma, gaps.dtype)
+  weights = gaps / scale / scale / (2 * len(gaps))
+  return jax.tree.map(
+    lambda e: jnp.tensordot(weights, numerics.widen(e), 1), noise
+  )
+
+
+def estimate(
+  losses: base.Array, grads: base.Params, params: base.Params
+) -> base.Estimate:
+  """Returns the estimate of a segment.
+
+  Args:
+    losses: of the network itself [K].
+    grads: in float32 or wider.
+    params: for their dtypes.
+
+  Returns:
+    The estimate.
+  """
+  return base.Estimate(jnp.sum(losses), optax.tree.cast_like(grads, params))

@@ -1,0 +1,570 @@
+"""Influences that are right on average: their formulas, limits and spread."""
+
+import functools
+import importlib
+import itertools
+
+import chex
+import jax
+import numpy as np
+from absl.testing import absltest, parameterized
+from jax import flatten_util
+from jax import numpy as jnp
+from scipy import stats
+
+import nnfun as nf
+from nnfun.estimators import kronecker, low_rank
+from tests import oracles
+
+# The package has the function of this name.
+kf_rtrl = importlib.import_module("nnfun.estimators.kf_rtrl")
+
+_NUM_KEYS = 10_000
+
+MAKE = {
+  "uoro": nf.estimators.uoro,
+  "kf_rtrl": nf.estimators.kf_rtrl,
+  "ok_rtrl": functools.partial(nf.estimators.ok_rtrl, rank=1),
+  "ktp_rtrl": functools.partial(nf.estimators.ktp_rtrl, rank=2),
+}
+
+
+def _problem(cell_name, num_steps, dtype=None):
+  cell = oracles.CELLS[cell_name]()
+  params = oracles.make_params(cell, dtype=dtype)
+  return cell, oracles.make_loss(cell), params, oracles.make_episode(num_steps)
+
+
+def _flat(tree):
+  return flatten_util.ravel_pytree(tree)[0]
+
+
+def _samples(estimator, params, xs, ys, *, segment=1, resets=None):
+  """The cell's gradient for every key, [keys, P], summed no more in float32."""
+
+  @jax.jit
+  @jax.vmap
+  def sample(key):
+    estimate = nf.training.episode_gradient(
+      estimator, params, key, xs, ys, segment=segment, resets=resets
+    )
+    return _flat(estimate.grads["cell"])
+
+  keys = jax.random.split(jax.random.key(0), _NUM_KEYS)
+  return np.asarray(sample(keys), np.float64)
+
+
+def _largest_deviation(samples, exact, rounding=1e-12):
+  """max over parameters of abs(mean - exact) / standard error, and its bound.
+
+  By chance it is above the bound once in a million. What no key changes has
+  but its rounding, relative to the largest entry.
+  """
+  spread = samples.std(0, ddof=1) / _NUM_KEYS**0.5
+  error = np.abs(samples.mean(0) - exact)
+  deviations = error / (spread + rounding * np.abs(exact).max())
+  return deviations.max(), stats.norm.isf(1e-6 / 2 / exact.size)
+
+
+def _variance(samples):
+  """The variance of a gradient, and its standard error."""
+  squares = np.sum((samples - samples.mean(0)) ** 2, 1)
+  return squares.mean(), squares.std() / len(squares) ** 0.5
+
+
+def _follow(estimator, params, xs, ys, num_steps):
+  """The states before each step and after the last."""
+  states = [estimator.init(params, jax.random.key(7))]
+  update = jax.jit(estimator.update)
+  for t in range(num_steps):
+    step = xs[t : t + 1], ys[t : t + 1]
+    states.append(update(params, states[-1], *step)[0])
+  return states
+
+
+def _one_step(cell, theta, state_tm1, x_t):
+  """Phi [S, S] and I [S, ...] of a cell with one matrix, by reverse mode."""
+  flat, unravel = flatten_util.ravel_pytree(state_tm1)
+  step = lambda w, s: _flat(cell.step(w, unravel(s), x_t))
+  immediate, transition = jax.jit(jax.jacrev(step, (0, 1)))(theta, flat)
+  return np.asarray(transition), np.asarray(immediate)
+
+
+def _whole(influence):
+  """J [S, R, Z] of the factors of one matrix."""
+  (factors,) = influence.factors
+  if hasattr(factors, "lefts"):
+    return np.einsum("sir,iz->srz", factors.lefts, factors.rights)
+  if hasattr(factors, "middle"):
+    left = factors.left.T @ factors.middle
+    return np.einsum("sr,z->srz", left, factors.right)
+  return np.einsum("sr,z->srz", factors.left, factors.right)
+
+
+def _root(numerator, denominator):
+  """The rho of the papers; at zero what it multiplies is."""
+  numerator, denominator = map(np.linalg.norm, (numerator, denominator))
+  return (numerator / denominator) ** 0.5 if numerator * denominator else 1.0
+
+
+@jax.custom_vjp
+def _spike(v):
+  return (v > 0).astype(v.dtype)
+
+
+_spike.defvjp(
+  lambda v: (_spike(v), v), lambda v, g: (g / (1 + jnp.abs(v)) ** 2,)
+)
+
+
+def _spiking():
+  """A cell with no forward derivative."""
+  cell = oracles.CELLS["vanilla"]()
+
+  def step(params, h_tm1, x_t):
+    wide = jnp.concatenate([h_tm1, x_t, jnp.ones_like(x_t[:1])])
+    return 0.5 * h_tm1 + _spike(params @ wide)
+
+  return nf.Cell(cell.init, cell.initial_state, step)
+
+
+class FormulasTest(parameterized.TestCase):
+  @parameterized.parameters("vanilla", "lstm", "spiking")
+  def test_uoro(self, cell_name):
+    with oracles.float64():
+      cell = (
+        _spiking() if cell_name == "spiking" else oracles.CELLS[cell_name]()
+      )
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      xs, ys = oracles.make_episode(4)
+      estimator = nf.estimators.uoro(cell, loss_fn, rank=2)
+      states = _follow(estimator, params, xs, ys, 4)
+      for x_t, before, after in zip(xs, states, states[1:], strict=False):
+        phi, immediate = _one_step(cell, params["cell"], before.cell, x_t)
+        key, key_signs = jax.random.split(before.influence.key)
+        shape = before.influence.of_state.shape
+        signs = np.asarray(jax.random.rademacher(key_signs, shape, float))
+        for i, nu in enumerate(signs):
+          s = phi @ np.asarray(before.influence.of_state[i])
+          theta = np.asarray(before.influence.of_params[0][i])
+          new = np.tensordot(nu, immediate, 1)
+          rho_0, rho_1 = _root(theta, s), _root(new, nu)
+          np.testing.assert_allclose(
+            after.influence.of_state[i], rho_0 * s + rho_1 * nu, atol=1e-12
+          )
+          np.testing.assert_allclose(
+            after.influence.of_params[0][i],
+            theta / rho_0 + new / rho_1,
+            atol=1e-12,
+          )
+        np.testing.assert_array_equal(
+          *map(jax.random.key_data, (after.influence.key, key))
+        )
+
+  def test_uoro_over_a_segment_is_a_step_of_its_length(self):
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem("vanilla", 6)
+      estimator = nf.estimators.uoro(cell, loss_fn)
+      before = estimator.init(params, jax.random.key(1))
+      update = jax.jit(estimator.update)
+      before, _ = update(params, before, xs[:3], ys[:3])
+      after, _ = update(params, before, xs[3:], ys[3:])
+
+      def run(theta, h):
+        for x_t in xs[3:]:
+          h = cell.step(theta, h, x_t)
+        return h
+
+      immediate, phi = jax.jacrev(run, (0, 1))(params["cell"], before.cell)
+      key_signs = jax.random.split(before.influence.key)[1]
+      nu = np.asarray(jax.random.rademacher(key_signs, (1, 4), float))[0]
+      s = np.asarray(phi @ before.influence.of_state[0])
+      theta = np.asarray(before.influence.of_params[0][0])
+      new = np.tensordot(nu, np.asarray(immediate), 1)
+      rho_0, rho_1 = _root(theta, s), _root(new, nu)
+      np.testing.assert_allclose(
+        after.influence.of_state[0], rho_0 * s + rho_1 * nu, atol=1e-12
+      )
+      np.testing.assert_allclose(
+        after.influence.of_params[0][0], theta / rho_0 + new / rho_1, atol=1e-12
+      )
+
+  @parameterized.parameters("vanilla", "lstm")
+  def test_kf_rtrl(self, cell_name):
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem(cell_name, 4)
+      estimator = nf.estimators.kf_rtrl(cell, loss_fn)
+      states = _follow(estimator, params, xs, ys, 4)
+      for x_t, before, after in zip(xs, states, states[1:], strict=False):
+        phi, immediate = _one_step(cell, params["cell"], before.cell, x_t)
+        h_tm1 = nf.base.last_leaf(before.cell)
+        z = np.concatenate([h_tm1, x_t, [1.0]])
+        delta = immediate[:, :, -1]  # By the bias, whose z is 1.
+        (old,), (new,) = before.influence.factors, after.influence.factors
+        moved, u = phi @ np.asarray(old.left), np.asarray(old.right)
+        key_sign = jax.random.split(before.influence.key)[1]
+        sign = float(jax.random.rademacher(key_sign, (), float))
+        p_1, p_2 = _root(moved, u), _root(delta, z)
+        left = moved / p_1 + sign * delta / p_2
+        right = p_1 * u + sign * p_2 * z
+        np.testing.assert_allclose(new.left, left, atol=1e-12)
+        np.testing.assert_allclose(new.right, right, atol=1e-12)
+
+  @parameterized.parameters(*MAKE)
+  def test_the_first_step(self, name):
+    """From zero: the immediate gradient, and an influence that is finite."""
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem("lstm", 3)
+      estimator = MAKE[name](cell, loss_fn)
+      state = estimator.init(params, jax.random.key(0))
+      state, estimate = estimator.update(params, state, xs[:1], ys[:1])
+      expected = oracles.truncated_gradients(
+        cell, loss_fn, params, xs[:1], ys[:1], 1
+      )
+      oracles.assert_same_gradient(estimate.grads, expected[0])
+      _, immediate = _one_step(
+        cell, params["cell"], oracles.start(cell, params), xs[0]
+      )
+      if name in ("kf_rtrl", "ok_rtrl"):
+        np.testing.assert_allclose(
+          _whole(state.influence), immediate, atol=1e-12
+        )
+      chex.assert_tree_all_finite(_floating(state))
+
+
+def _floating(tree):
+  """The leaves which are numbers."""
+  return [
+    leaf
+    for leaf in jax.tree.leaves(tree)
+    if jnp.issubdtype(leaf.dtype, jnp.floating)
+  ]
+
+
+class LimitsTest(parameterized.TestCase):
+  @parameterized.product(cell_name=("vanilla", "lstm"), segment=(1, 3))
+  def test_as_many_products_as_features_are_exact(self, cell_name, segment):
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem(cell_name, 12)
+      estimator = nf.estimators.ok_rtrl(cell, loss_fn, rank=20)
+      estimate = nf.training.episode_gradient(
+        estimator, params, jax.random.key(0), xs, ys, segment=segment
+      )
+      _, expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      oracles.assert_same_gradient(estimate.grads, expected)
+
+  @parameterized.parameters("vanilla", "lstm")
+  def test_as_many_rows_as_preactivations_are_kf_rtrl(self, cell_name):
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem(cell_name, 12)
+      run = lambda estimator: (
+        nf.training.episode_gradient(
+          estimator, params, jax.random.key(3), xs, ys, segment=1
+        ).grads
+      )
+      actual = run(nf.estimators.ktp_rtrl(cell, loss_fn, rank=20))
+      expected = run(nf.estimators.kf_rtrl(cell, loss_fn))
+      oracles.assert_same_gradient(actual, expected)
+      _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      with self.assertRaisesRegex(AssertionError, "relative error"):
+        oracles.assert_same_gradient(expected, exact)
+
+
+class MeansTest(parameterized.TestCase):
+  @parameterized.parameters(*MAKE)
+  def test_segments_of_several_steps_of_an_lstm(self, name):
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem("lstm", 6)
+      samples = _samples(MAKE[name](cell, loss_fn), params, xs, ys, segment=2)
+      _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      deviation, bound = _largest_deviation(samples, _flat(exact["cell"]))
+      self.assertLess(deviation, bound)
+
+  @parameterized.parameters(("uoro", 3), *((name, 1) for name in MAKE))
+  def test_after_a_reset(self, name, segment):
+    """Between two segments, and within one."""
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem("vanilla", 6)
+      resets = jnp.arange(6) == 2
+      samples = _samples(
+        MAKE[name](cell, loss_fn),
+        params,
+        xs,
+        ys,
+        segment=segment,
+        resets=resets,
+      )
+      exact = nf.training.exact_gradient(
+        cell, loss_fn, params, xs, ys, resets=resets
+      ).grads
+      deviation, bound = _largest_deviation(samples, _flat(exact["cell"]))
+      self.assertLess(deviation, bound)
+
+  @parameterized.parameters(*MAKE)
+  def test_saturated_units_in_float32(self, name):
+    """D is 1e-10 or zero for some of them."""
+    cell, loss_fn, params, (xs, ys) = _problem("vanilla", 4)
+    params["cell"] = 10 * params["cell"]
+    samples = _samples(MAKE[name](cell, loss_fn), params, xs, ys)
+    _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+    exact = np.asarray(_flat(exact["cell"]), np.float64)
+    deviation, bound = _largest_deviation(samples, exact, rounding=1e-6)
+    self.assertLess(deviation, bound)
+
+  @parameterized.parameters("no immediate influence", "no sign")
+  def test_an_error_is_noticed(self, error):
+    def step(key, factors, transition, delta, z):
+      if error == "no immediate influence":
+        grown = kf_rtrl._step(key, factors, transition, delta, z)
+        is_first = ~jnp.any(factors.left)
+        kept = factors._replace(left=transition @ factors.left)
+        return jax.tree.map(lambda g, k: jnp.where(is_first, g, k), grown, kept)
+      left = transition @ factors.left + delta
+      return kf_rtrl.KFFactors(left, factors.right + z)
+
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem("vanilla", 4)
+      factors = kronecker.Factors(kf_rtrl._zeros, step, kf_rtrl._pull)
+      broken = kronecker.from_factors(
+        "broken", cell, loss_fn, factors, precision="highest"
+      )
+      samples = _samples(broken, params, xs, ys)
+      _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      deviation, bound = _largest_deviation(samples, _flat(exact["cell"]))
+      self.assertGreater(deviation, bound)
+
+
+class VarianceTest(parameterized.TestCase):
+  def _of(self, make, **settings):
+    cell, loss_fn, params, (xs, ys) = _problem("vanilla", 5)
+    estimator = make(cell, loss_fn, **settings)
+    return _variance(_samples(estimator, params, xs, ys))
+
+  def test_the_mean_of_four_copies_has_a_quarter_of_the_variance(self):
+    with oracles.float64():
+      one, error_one = self._of(nf.estimators.uoro)
+      four, error_four = self._of(nf.estimators.uoro, rank=4)
+      # Of a quotient of two independent estimates, to first order.
+      error = 4 * np.hypot(error_one / one, error_four / four)
+      self.assertLess(error, 0.25)
+      self.assertLess(abs(one / four - 4), 5 * error)
+
+  @parameterized.parameters(
+    (nf.estimators.ok_rtrl, (1, 2)), (nf.estimators.ktp_rtrl, (1, 3))
+  )
+  def test_falls_with_the_rank(self, make, ranks):
+    with oracles.float64():
+      found = [self._of(make, rank=rank) for rank in ranks]
+      for (more, error), (less, _) in itertools.pairwise(found):
+        self.assertLess(less, 0.8 * (more - 5 * error))
+
+  @parameterized.parameters("vanilla", "lstm")
+  def test_one_product_in_its_best_and_in_the_plain_way(self, cell_name):
+    """After two steps J is random by one sign: any key shows the variance."""
+    with oracles.float64():
+      cell, loss_fn, params, (xs, ys) = _problem(cell_name, 2)
+      exact, squares = 0.0, {}
+      for name in ("kf_rtrl", "ok_rtrl"):
+        estimator = MAKE[name](cell, loss_fn)
+        states = _follow(estimator, params, xs, ys, 2)
+        exact = 0.0
+        for state, x_t in zip(states, xs, strict=False):
+          phi, immediate = _one_step(cell, params["cell"], state.cell, x_t)
+          exact = np.tensordot(phi, exact, 1) if np.ndim(exact) else 0.0
+          exact = exact + immediate
+        error = _whole(states[-1].influence) - exact
+        squares[name] = np.sum(error**2)
+      self.assertLess(squares["ok_rtrl"], 0.999 * squares["kf_rtrl"])
+      self.assertGreater(squares["ok_rtrl"], 1e-6)
+
+
+def _matrices(kind, seed=0):
+  rng = np.random.default_rng(seed)
+  left, right = rng.normal(size=(6, 7)), rng.normal(size=(6, 8))
+  if kind == "graded":
+    left *= 10.0 ** -np.arange(6)[:, None]
+  if kind == "narrow":
+    right = right[:, :3]
+  if kind == "equal":
+    left = right = np.eye(6)
+  if kind == "one":
+    left[1:] = 0
+  if kind == "zero":
+    left[:] = 0
+  if kind == "dependent":
+    left[3:] = left[:3]
+    right[3:] = right[:3]
+  return jnp.asarray(left), jnp.asarray(right)
+
+
+def _least_variance(values, rank):
+  """(sum of the mixed)^2 / k - sum of their squares, largest ones kept."""
+  values = np.append(np.sort(values)[::-1], np.zeros(rank))
+  for num_kept in range(rank):
+    mixed = values[num_kept:]
+    k = rank - num_kept
+    if k * mixed[0] <= mixed.sum() * (1 + 1e-12):
+      return mixed.sum() ** 2 / k - np.sum(mixed**2)
+  return 0.0
+
+
+class ReduceRankTest(parameterized.TestCase):
+  @parameterized.product(
+    kind=("plain", "graded", "narrow", "equal", "one", "zero", "dependent"),
+    rank=(1, 2, 4, 5),
+  )
+  def test_mean_and_variance_over_all_signs(self, kind, rank):
+    with oracles.float64():
+      left, right = _matrices(kind)
+      signs = jnp.asarray(list(itertools.product((1.0, -1.0), repeat=6)))
+      reduce = lambda s: low_rank.reduce_with_signs(s, left, right, rank)
+      lefts, rights = jax.jit(jax.vmap(reduce))(signs)
+      self.assertEqual(lefts.shape[1:], (rank, left.shape[1]))
+      self.assertEqual(rights.shape[1:], (rank, right.shape[1]))
+      products = np.einsum("kri,krj->kij", lefts, rights)
+      exact = np.asarray(left.T @ right)
+      np.testing.assert_allclose(products.mean(0), exact, atol=1e-10)
+      variance = np.mean(np.sum((products - exact) ** 2, (1, 2)))
+      values = np.linalg.svd(exact, compute_uv=False)
+      least = _least_variance(values, rank)
+      scale = np.sum(values) ** 2
+      np.testing.assert_allclose(variance, least, rtol=1e-8, atol=1e-12 * scale)
+      if kind == "plain":
+        # Products with random signs in `rank` groups.
+        plain = [
+          (np.sum(a**2, 1), np.sum(b**2, 1))
+          for a, b in (
+            (np.asarray(left)[i::rank], np.asarray(right)[i::rank])
+            for i in range(rank)
+          )
+        ]
+        grouped = sum(
+          np.sum(a[:, None] * b[None]) - np.sum(a * b) for a, b in plain
+        )
+        self.assertLess(variance, grouped)
+
+  @parameterized.product(
+    kind=("plain", "graded", "one", "zero", "dependent"),
+    dtype=("float32", "bfloat16"),
+  )
+  def test_shorter_numbers(self, kind, dtype):
+    left, right = (m.astype(dtype) for m in _matrices(kind))
+    keys = jax.random.split(jax.random.key(0), 64)
+    reduce = lambda key: low_rank.reduce_rank(key, left, right, 3)
+    lefts, rights = jax.jit(jax.vmap(reduce))(keys)
+    self.assertEqual((lefts.dtype, rights.dtype), (dtype, dtype))
+    chex.assert_tree_all_finite((lefts, rights))
+
+  def test_a_sum_that_is_short_enough_stays_what_it_is(self):
+    left, right = _matrices("plain")
+    actual = low_rank.reduce_rank(jax.random.key(0), left, right, 7)
+    np.testing.assert_array_equal(actual[0][:6], left)
+    np.testing.assert_array_equal(actual[1][:6], right)
+    self.assertFalse(np.any(actual[0][6:]))
+
+  def test_decomposition_of_many_rows(self):
+    with oracles.float64():
+      rng = np.random.default_rng(0)
+      full, narrow = rng.normal(size=(33, 33)), rng.normal(size=(33, 9))
+      for matrix in (full, narrow @ narrow.T):
+        u_t, d, v_t = jax.jit(low_rank._svd)(jnp.asarray(matrix))
+        np.testing.assert_allclose((u_t.T * d[None]) @ v_t, matrix, atol=1e-11)
+        np.testing.assert_allclose(u_t @ u_t.T, np.eye(33), atol=1e-11)
+        is_kept = np.diag(np.asarray(d > 0, float))
+        np.testing.assert_allclose(v_t @ v_t.T, is_kept, atol=1e-9)
+        values = np.linalg.svd(matrix, compute_uv=False)
+        np.testing.assert_allclose(np.sort(d)[::-1], values, atol=1e-11)
+
+
+class StatesTest(parameterized.TestCase):
+  @parameterized.parameters(*MAKE)
+  def test_an_overflow_that_no_loss_looks_at(self, name):
+    cell = oracles.CELLS["vanilla"]()
+    plain_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+    loss_fn = lambda params, s, y: y[0] * plain_fn(params, s, y)
+    estimator = MAKE[name](cell, loss_fn)
+    state = estimator.init(params, jax.random.key(0))
+    update = jax.jit(estimator.update)
+    for value in (jnp.inf, jnp.nan):
+      over = jax.tree.map(
+        lambda leaf, v=value: (
+          jnp.full_like(leaf, v)
+          if jnp.issubdtype(leaf.dtype, jnp.floating)
+          else leaf
+        ),
+        state.influence,
+      )
+      _, estimate = update(
+        params,
+        state._replace(influence=over),
+        jnp.ones((1, oracles.NUM_INPUTS)),
+        jnp.zeros((1, oracles.NUM_OUTPUTS)),
+      )
+      for leaf in jax.tree.leaves(estimate.grads):
+        np.testing.assert_array_equal(leaf, jnp.zeros_like(leaf))
+
+  @parameterized.parameters(*MAKE)
+  def test_raw_keys_and_bfloat16(self, name):
+    cell = oracles.CELLS["gru"]()
+    params = oracles.make_params(cell, dtype=jnp.bfloat16)
+    xs, ys = oracles.make_episode(4, dtype=jnp.bfloat16)
+    estimator = MAKE[name](cell, oracles.make_loss(cell))
+    update = jax.jit(estimator.update)
+    state = estimator.init(params, jax.random.PRNGKey(0))
+    same = estimator.init(params, jax.random.key(0))
+    for t in range(4):
+      piece = xs[t : t + 1], ys[t : t + 1]
+      state, estimate = update(params, state, *piece)
+      same, expected = update(params, same, *piece)
+    chex.assert_tree_all_finite(_floating(state))
+    chex.assert_trees_all_equal(estimate, expected)
+    self.assertEqual(
+      {leaf.dtype for leaf in _floating(state)}, {jnp.dtype(jnp.bfloat16)}
+    )
+
+  @parameterized.parameters(*MAKE)
+  def test_derivatives_by_the_weight_of_the_loss(self, name):
+    with oracles.float64():
+      cell, _, params, (xs, ys) = _problem("vanilla", 4)
+
+      def gradient(weight):
+        loss_fn = lambda _, h_t, y_t: weight * jnp.sum(jnp.sin(h_t)) * y_t[0]
+        grads = nf.training.episode_gradient(
+          MAKE[name](cell, loss_fn),
+          params,
+          jax.random.key(0),
+          xs,
+          ys,
+          segment=1,
+        ).grads
+        return _flat(grads["cell"])
+
+      one = jnp.ones(())
+      expected, tangent = jax.jit(lambda w: jax.jvp(gradient, (w,), (one,)))(
+        one
+      )
+      np.testing.assert_allclose(tangent, expected, rtol=1e-9, atol=1e-12)
+      reverse = jax.jit(jax.grad(lambda w: jnp.sum(gradient(w))))(one)
+      np.testing.assert_allclose(reverse, jnp.sum(expected), rtol=1e-9)
+
+  @parameterized.product(
+    name=("kf_rtrl", "ok_rtrl", "ktp_rtrl"), cell_name=("stack", "elstm")
+  )
+  def test_a_cell_for_which_it_is_not_defined(self, name, cell_name):
+    cell = oracles.CELLS[cell_name]()
+    with self.assertRaisesRegex(
+      ValueError, f"{name} is defined for an AffineCell.*got a"
+    ):
+      MAKE[name](cell, oracles.make_loss(cell))
+
+  @parameterized.parameters(0, -1, 1.5)
+  def test_a_rank_that_is_no_count(self, rank):
+    cell = oracles.CELLS["vanilla"]()
+    for name in ("uoro", "ok_rtrl", "ktp_rtrl"):
+      make = getattr(nf.estimators, name)
+      with self.assertRaisesRegex(ValueError, f"rank to be a .* got {rank}"):
+        make(cell, oracles.make_loss(cell), rank=rank)
+
+
+if __name__ == "__main__":
+  absltest.main()
