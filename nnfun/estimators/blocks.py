@@ -1,7 +1,7 @@
 """A sparse influence in blocks: rows of one kind by columns of one kind.
 
 Of J = d s / d params the entries in a pattern are kept, column by column: those
-parameters that follow one another and reach the same G rows of the state make a
+parameters that follow one another and reach the same M rows of the state make a
 block. With rows (s_1 ... s_M) and columns (p_1 ... p_Q) a block goes on by
 
     J'[s_i, p] = sum_j Phi[s_i, s_j] J[s_j, p] + I[s_i, p],
@@ -135,11 +135,10 @@ def advance(
     Phi J + I [G, M, Q].
   """
   num_rows = blocks.shape[1]
-  if num_rows <= 4 and transition.ndim == 2:
-    transition = transition[None]
   if num_rows > 4:
     return transition @ blocks + immediate
   # Each product with all Q columns at once; XLA's small products are slow.
+  transition = transition[None] if transition.ndim == 2 else transition
   terms = [
     transition[..., :, j, None] * blocks[:, j, None, :] for j in range(num_rows)
   ]

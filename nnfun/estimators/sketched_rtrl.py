@@ -10,7 +10,6 @@ from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
 from nnfun.estimators import (
-  blocks,
   linearisation,
   sparse_influence,
   step_derivatives,
@@ -87,35 +86,24 @@ def sketched_rtrl(
 
 def _sketched_influence(cell, rank):
   derivatives_fn = step_derivatives.of_step(cell)
-
-  def layout_of(params, derivatives):
-    shapes = [leaf.shape for leaf in jax.tree.leaves(params)]
-    kept = sparse_influence.closure(
-      derivatives.immediate, derivatives.transition, 1
-    )
-    return blocks.layout(kept, shapes)
+  snap_1 = sparse_influence.influence(cell, derivatives_fn, _immediate)
 
   def init(params, key):
-    del key
     state, dtype = base.initial_state(cell, params), base.params_dtype(params)
     num_states = flatten_util.ravel_pytree(state)[0].size
-    layout = layout_of(params, derivatives_fn(params, state, cell.input_spec))
-    leaves = jax.tree.leaves(params)
+    num_kept = min(rank, num_states)
     return Sketch(
-      [jnp.zeros((*b.rows.shape, b.columns.shape[1]), dtype) for b in layout],
-      jnp.zeros((num_states, min(rank, num_states)), dtype),
-      [jnp.zeros((min(rank, num_states), w.size), dtype) for w in leaves],
+      snap_1.init(params, key),
+      jnp.zeros((num_states, num_kept), dtype),
+      [jnp.zeros((num_kept, w.size), dtype) for w in jax.tree.leaves(params)],
       jnp.zeros([], dtype),
     )
 
   def advance(params, before, state_tm1, x_t):
-    derivatives = derivatives_fn(params, state_tm1, x_t)
-    layout = layout_of(params, derivatives)
-    steps = derivatives.values(params, state_tm1, x_t, layout)
-    kept = [
-      blocks.advance(j, *step).astype(j.dtype)
-      for j, step in zip(before.blocks, steps, strict=True)
-    ]
+    kept, pull_kept = snap_1.advance(params, before.blocks, state_tm1, x_t)
+    layout = sparse_influence.layout(
+      params, derivatives_fn(params, state_tm1, x_t), _immediate
+    )
     transition = _transition(cell, params, state_tm1, x_t)
     left, right, lost = _compressed(transition, layout, before)
     bound = numerics.widen(before.bound) * _norm(transition) + lost
@@ -124,20 +112,25 @@ def _sketched_influence(cell, rank):
     def pull(cotangent):
       flat = flatten_util.ravel_pytree(cotangent)[0]
       leaves, structure = jax.tree.flatten(params)
-      grads = blocks.pull(layout, after.blocks, flat, leaves)
       # No cotangent, no gradient, whatever has overflowed.
       some = jnp.any(flat != 0)
-      rest = [(flat @ after.left) @ r for r in after.right]
-      return structure.unflatten(
-        [
-          g + jnp.where(some, r, 0).reshape(g.shape)
-          for g, r in zip(grads, rest, strict=True)
-        ]
+      rest = [
+        jnp.where(some, (flat @ after.left) @ r, 0).reshape(leaf.shape)
+        for r, leaf in zip(after.right, leaves, strict=True)
+      ]
+      return jax.tree.map(
+        jnp.add, pull_kept(cotangent), structure.unflatten(rest)
       )
 
     return after, pull
 
   return stepwise.StepInfluence(init, advance)
+
+
+def _immediate(immediate, transition):
+  """What SnAp-1 keeps: the pattern of I."""
+  del transition
+  return immediate
 
 
 def _transition(cell, params, state_tm1, x_t):

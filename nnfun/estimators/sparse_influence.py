@@ -40,54 +40,71 @@ def influence(
   """
 
   def whole(params):
-    num_states = flatten_util.ravel_pytree(base.initial_state(cell, params))[0]
-    every = np.arange(num_states.size)[None]
+    state = flatten_util.ravel_pytree(base.initial_state(cell, params))[0]
+    every = np.arange(state.size)[None]
     return [
       blocks.Blocks(k, every, np.arange(leaf.size)[None])
       for k, leaf in enumerate(jax.tree.leaves(params))
     ]
 
-  def kept(params, derivatives):
-    return reach_fn(derivatives.immediate, derivatives.transition)
-
   def layout_of(params, derivatives):
     if cell.input_spec is None:
       return whole(params)
-    shapes = [leaf.shape for leaf in jax.tree.leaves(params)]
-    return blocks.layout(kept(params, derivatives), shapes)
+    return layout(params, derivatives, reach_fn)
 
   def init(params, key):
     del key
     dtype = base.params_dtype(params)
-    layout = whole(params)
+    where = whole(params)
     if cell.input_spec is not None:
       state = base.initial_state(cell, params)
       derivatives = derivatives_fn(params, state, cell.input_spec)
-      layout = layout_of(params, derivatives)
+      where = layout(params, derivatives, reach_fn)
     return [
-      jnp.zeros((*b.rows.shape, b.columns.shape[1]), dtype) for b in layout
+      jnp.zeros((*b.rows.shape, b.columns.shape[1]), dtype) for b in where
     ]
 
   def advance(params, values, state_tm1, x_t):
     derivatives = derivatives_fn(params, state_tm1, x_t)
-    layout = layout_of(params, derivatives)
-    of_blocks = derivatives.values(params, state_tm1, x_t, layout)
+    where = layout_of(params, derivatives)
+    of_blocks = derivatives.values(params, state_tm1, x_t, where)
     after = [
       blocks.advance(j, *step).astype(j.dtype)
       for j, step in zip(values, of_blocks, strict=True)
     ]
     if cell.input_spec is None:
-      masks = [m.toarray()[None] for m in kept(params, derivatives)]
+      kept = reach_fn(derivatives.immediate, derivatives.transition)
+      masks = [m.toarray()[None] for m in kept]
       after = [jnp.where(m, j, 0) for j, m in zip(after, masks, strict=True)]
 
     def pull(cotangent):
       flat = flatten_util.ravel_pytree(cotangent)[0]
       leaves, structure = jax.tree.flatten(params)
-      return structure.unflatten(blocks.pull(layout, after, flat, leaves))
+      return structure.unflatten(blocks.pull(where, after, flat, leaves))
 
     return after, pull
 
   return stepwise.StepInfluence(init, advance)
+
+
+def layout(
+  params: base.Params,
+  derivatives: step_derivatives.Derivatives,
+  reach_fn: ReachFn,
+) -> list[blocks.Blocks]:
+  """Returns the blocks in which a pattern lies.
+
+  Args:
+    params: the parameters, for their shapes.
+    derivatives: of a step.
+    reach_fn: as of `influence`.
+
+  Returns:
+    The blocks.
+  """
+  shapes = [leaf.shape for leaf in jax.tree.leaves(params)]
+  kept = reach_fn(derivatives.immediate, derivatives.transition)
+  return blocks.layout(kept, shapes)
 
 
 def closure(

@@ -110,14 +110,8 @@ def from_step_influence(
         params, state_t, y_t, state.feedback
       )
       of_cell = jax.tree.map(jnp.add, direct["cell"], pull(cotangent))
-      return (
-        (state_t, carried),
-        numerics.widen(loss),
-        {
-          **direct,
-          "cell": of_cell,
-        },
-      )
+      grads = {**direct, "cell": of_cell}
+      return (state_t, carried), numerics.widen(loss), grads
 
     def body(carry, step):
       before, total = carry

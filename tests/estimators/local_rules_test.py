@@ -77,34 +77,47 @@ class SnapTest(parameterized.TestCase):
       )
       oracles.assert_same_gradient(actual, _total(expected))
 
-  def test_orders_differ_and_come_closer(self):
+  def test_every_order_is_another_until_all_is_reached(self):
     with oracles.float64():
       cell, loss_fn, params, xs, ys = _setting("sparse", 12)
       _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
-      exact = flatten_util.ravel_pytree(exact)[0]
-      errors = []
-      for order in (1, 2, 3, 4):
-        grads = _summed(_snap(cell, loss_fn, order=order), params, xs, ys)
-        grads = flatten_util.ravel_pytree(grads)[0]
-        errors.append(float(jnp.linalg.norm(grads - exact)))
-      self.assertGreater(errors[0], 1e-3)
-      self.assertLess(errors[-1], errors[0])
+      grads = [
+        _summed(_snap(cell, loss_fn, order=order), params, xs, ys)["cell"]
+        for order in (1, 2, 3, 4)
+      ]
+      distances = [float(jnp.linalg.norm(g - exact["cell"])) for g in grads]
+      self.assertGreater(float(jnp.linalg.norm(grads[0] - grads[1])), 1e-3)
+      self.assertGreater(min(distances[:2]), 1e-3)
+      self.assertLess(distances[-1], 1e-10)
 
   def test_size_of_its_error(self):
-    """As in public codes, one draw: 0.445 and 0.895; the scatter is large."""
+    """Of 32 units over 100 steps, beside SnAp-1 of a tanh cell in NumPy."""
     cell = nf.cells.vanilla(num_inputs=16, num_units=32)
     rng = np.random.default_rng(0)
-    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)
-    params = {"cell": cell.init(jax.random.key(0)), "readout": draw(8, 32) / 6}
+    w = np.asarray(cell.init(jax.random.key(0)), np.float64)
+    readout = rng.normal(size=(8, 32)) / 6
+    xs, ys = rng.normal(size=(100, 16)), rng.normal(size=(100, 8))
+    h, trace, by_hand = np.zeros(32), np.zeros((32, 49)), np.zeros((32, 49))
+    for x_t, y_t in zip(xs, ys, strict=True):
+      z = np.concatenate([h, x_t, [1.0]])
+      h = np.tanh(w @ z)
+      slope = (1 - h**2)[:, None]
+      trace = slope * (np.diag(w)[:, None] * trace + z)
+      by_hand += (readout.T @ (readout @ h - y_t))[:, None] * trace
+
     loss_fn = lambda p, h, y: 0.5 * jnp.sum((p["readout"] @ h - y) ** 2)
-    xs, ys = draw(100, 16), draw(100, 8)
-    estimate = _summed(_snap(cell, loss_fn, order=1), params, xs, ys)["cell"]
-    _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
-    exact = exact["cell"]
-    norm = jnp.linalg.norm
-    cosine = jnp.sum(estimate * exact) / norm(estimate) / norm(exact)
-    self.assertBetween(float(norm(estimate - exact) / norm(exact)), 0.2, 0.8)
-    self.assertBetween(float(cosine), 0.6, 0.98)
+    with oracles.float64():
+      args = {"cell": w, "readout": readout}, xs, ys
+      params, xs, ys = jax.tree.map(jnp.asarray, args)
+      actual = _summed(_snap(cell, loss_fn, order=1), params, xs, ys)["cell"]
+      _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+    np.testing.assert_allclose(actual, by_hand, rtol=1e-8, atol=1e-8)
+    # It is an approximation: public codes have 0.445 and 0.895 on one draw.
+    exact, norm = np.asarray(exact["cell"]), np.linalg.norm
+    self.assertGreater(norm(by_hand - exact) / norm(exact), 0.2)
+    self.assertGreater(
+      np.sum(by_hand * exact) / norm(by_hand) / norm(exact), 0.5
+    )
 
   def test_what_is_kept_is_all_that_is_stored(self):
     """Entries by hand, for one matrix [n, n + i + 1] and gates of it."""
@@ -266,110 +279,6 @@ class LeakTest(parameterized.TestCase):
       rflo = _summed(rflo, params, xs, ys)
       with self.assertRaisesRegex(AssertionError, "relative error"):
         oracles.assert_same_gradient(eprop, rflo)
-
-
-class FeedbackTest(parameterized.TestCase):
-  @parameterized.product(
-    name=("rflo", "eprop"), segment=(1, 3), written=("W h", "h W", "einsum")
-  )
-  def test_the_error_returns_through_the_matrix_of_the_state(
-    self, name, segment, written
-  ):
-    with oracles.float64():
-      cell, _, params, xs, ys = _setting("gru")
-      w = jax.random.normal(jax.random.key(3), (2, 4))
-      params["readout"] = {
-        "b": jnp.ones(2),
-        "w": w.T if written == "h W" else w,
-      }
-
-      def predict(readout, h):
-        if written == "h W":
-          return jnp.tanh(h) @ readout["w"] + readout["b"]
-        if written == "einsum":
-          return jnp.einsum("on,n->o", readout["w"], jnp.tanh(h)) + readout["b"]
-        return readout["w"] @ jnp.tanh(h) + readout["b"]
-
-      def loss_fn(params, h, y):
-        return 0.5 * jnp.sum((predict(params["readout"], h) - y) ** 2)
-
-      make = functools.partial(getattr(nf.estimators, name), cell, loss_fn)
-      estimator = make(feedback="random")
-      feedback = estimator.init(params, jax.random.key(0)).feedback["w"]
-      matrix = feedback.T if written == "h W" else feedback
-
-      def error_fn(h, y):
-        error = predict(params["readout"], h) - y
-        return (matrix.T @ error) * (1 - jnp.tanh(h) ** 2)
-
-      leak_fn = (
-        (lambda d: d) if name == "eprop" else lambda d: np.diag(np.diag(d))
-      )
-      expected = oracles.leaky_gradients(
-        cell, loss_fn, params, xs, ys, leak_fn=leak_fn, error_fn=error_fn
-      )
-      actual = _summed(estimator, params, xs, ys, segment)
-      oracles.assert_same_gradient(actual, _total(expected))
-      symmetric = _summed(make(feedback="symmetric"), params, xs, ys)
-      # The readout learns as it does without; the cell does not.
-      oracles.assert_same_gradient(actual["readout"], symmetric["readout"])
-      with self.assertRaisesRegex(AssertionError, "relative error"):
-        oracles.assert_same_gradient(actual["cell"], symmetric["cell"])
-
-  def test_of_two_layers_each_has_a_matrix_of_its_own(self):
-    """e_2 = y - W_2 r, e_1 = (B_2^T e_2) r', lambda = B_1^T e_1."""
-    with oracles.float64():
-      cell, _, params, xs, ys = _setting("vanilla")
-      draw = lambda i, *shape: jax.random.normal(jax.random.key(i), shape)
-      params["readout"] = [draw(1, 3, 4), draw(2, 2, 3)]
-
-      def loss_fn(params, h, y):
-        first, second = params["readout"]
-        return 0.5 * jnp.sum((second @ jnp.tanh(first @ h) - y) ** 2)
-
-      estimator = nf.estimators.eprop(cell, loss_fn, feedback="random")
-      b_1, b_2 = estimator.init(params, jax.random.key(0)).feedback
-
-      def error_fn(h, y):
-        r = jnp.tanh(params["readout"][0] @ h)
-        error = params["readout"][1] @ r - y
-        return b_1.T @ ((b_2.T @ error) * (1 - r**2))
-
-      expected = oracles.leaky_gradients(
-        cell, loss_fn, params, xs, ys, leak_fn=lambda d: d, error_fn=error_fn
-      )
-      actual = _summed(estimator, params, xs, ys)["cell"]
-      oracles.assert_same_gradient(actual, _total(expected)["cell"])
-      scaled_fn = lambda params, h, y: loss_fn(
-        {**params, "readout": [2 * params["readout"][0], params["readout"][1]]},
-        h,
-        y,
-      )
-      estimator = nf.estimators.eprop(cell, scaled_fn, feedback="random")
-      state = estimator.init(params, jax.random.key(0))
-      with self.assertRaisesRegex(ValueError, r"no such product of \[0\]"):
-        estimator.update(params, state, xs, ys)
-
-  def test_the_matrix_stays(self):
-    cell, loss_fn, params, xs, ys = _setting("vanilla")
-    estimator = nf.estimators.rflo(cell, loss_fn)
-    states = [estimator.init(params, jax.random.key(i)) for i in (0, 1)]
-    after, _ = estimator.update(params, states[0], xs, ys)
-    before = states[0].feedback["w"]
-    np.testing.assert_array_equal(after.feedback["w"], before)
-    self.assertFalse(np.array_equal(states[1].feedback["w"], before))
-
-  def test_a_loss_without_a_product_to_replace(self):
-    cell, _, params, xs, ys = _setting("vanilla")
-    loss_fn = lambda params, h, _: jnp.sum(params["readout"]["w"] * h[None])
-    estimator = nf.estimators.eprop(cell, loss_fn, feedback="random")
-    state = estimator.init(params, jax.random.key(0))
-    with self.assertRaisesRegex(ValueError, "to multiply something with every"):
-      estimator.update(params, state, xs, ys)
-    with self.assertRaisesRegex(
-      ValueError, r"with a matrix.* got shapes \[\(2,"
-    ):
-      estimator.init({**params, "readout": jnp.ones(2)}, jax.random.key(0))
 
 
 class ArgumentsTest(parameterized.TestCase):

@@ -41,9 +41,6 @@ def coin(cell, loss_fn, probability=0.5):
 
 
 _adaptive = functools.partial(
-  nf.estimators.adaptive_bptt, tolerance=0.0, max_window=NUM_STEPS
-)
-_short_adaptive = functools.partial(
   nf.estimators.adaptive_bptt, tolerance=0.5, max_window=6, measure_every=2
 )
 _artbp = functools.partial(nf.estimators.artbp, stop_probability=0.3)
@@ -72,7 +69,6 @@ INTERFACE = {
     ("indrnn",),
   ),
   "adaptive_bptt": (_adaptive, ("bare",)),
-  "short_adaptive_bptt": (_short_adaptive, ("bare",)),
   "artbp": (_artbp, ("vanilla",)),
   "forward_errors": (nf.estimators.forward_errors, ("vanilla", "lru")),
   "pes": (_pes, ("vanilla",)),
@@ -83,8 +79,8 @@ INTERFACE = {
   "rflo": (nf.estimators.rflo, ("gru",)),
   "eprop": (nf.estimators.eprop, ("lstm",)),
   "sketched_rtrl": (_sketched, ("lstm",)),
-  "uoro": (_uoro, ("vanilla", "stack")),
-  "kf_rtrl": (nf.estimators.kf_rtrl, ("vanilla", "lstm")),
+  "uoro": (_uoro, ("stack",)),
+  "kf_rtrl": (nf.estimators.kf_rtrl, ("vanilla",)),
   "ok_rtrl": (_ok, ("vanilla",)),
   "ktp_rtrl": (_ktp, ("lstm",)),
 }
