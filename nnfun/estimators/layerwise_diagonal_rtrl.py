@@ -55,7 +55,7 @@ def _layerwise_influence(cell):
   if not isinstance(cell, base.StackedCell):
     raise ValueError(
       "expected a stack of DiagonalCells, whose units do not read each other's "
-      f"state (lru, elstm, indrnn), or one of them, got a {type(cell).__name__}"
+      f"state (lru, elstm, indrnn), or one of them, got {type(cell).__name__}"
     )
   influences = list(map(_layerwise_influence, cell.layers))
 
