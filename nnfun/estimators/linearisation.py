@@ -144,6 +144,33 @@ def affine_factors(
   return AffineFactors(transition, rows, step.features)
 
 
+def affine_deltas(
+  cell: base.AffineCell,
+  params: base.Params,
+  state_tm1: base.State,
+  x_t: base.PyTree,
+  cotangents: jax.Array,
+) -> tuple[list[jax.Array], list[jax.Array]]:
+  """Returns what lambda^T I of a step is made of, without Phi.
+
+    lambda^T I_k = (lambda^T D_k) (x) z_k
+
+  Args:
+    cell: an affine cell.
+    params: its parameters.
+    state_tm1: the state before the step.
+    x_t: the input of the step.
+    cotangents: one or several lambda [..., S].
+
+  Returns:
+    lambda^T D_k [..., R_k] and z_k [Z_k] of each matrix; they may be wider than
+    the parameters.
+  """
+  record_step, deltas = _affine_step(cell, state_tm1, x_t)
+  step = record_step(params, state_tm1, x_t).immediate
+  return deltas(step, cotangents), step.features
+
+
 def _affine(cell, params, states, xs):
   """I_u = (d s_u / d a_u) (x) z_u: one product for all entries of a tape."""
   state_0, x_0 = jax.tree.map(lambda leaf: leaf[0], (states, xs))

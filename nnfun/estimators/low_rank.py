@@ -27,21 +27,26 @@ def balance(
 
   Args:
     left: any pytree.
-    right: likewise.
+    right: likewise; or anything of the same norm.
 
   Returns:
-    Two scalars in float32 or wider. Both are 0 where one of the parts is: the
-    product is, and so adds nothing to the variance. They count as constants in
-    derivatives, which keeps those of the mean right.
+    Two scalars in float32 or wider, positive and finite whatever comes: where
+    the square of a norm leaves the normal numbers, as that of zeros does, the
+    nearest of them is taken, and only the variance knows. They count as
+    constants in derivatives, which keeps those of the mean right.
   """
-  norms = jax.tree.map(lax.stop_gradient, (left, right))
-  roots = [jnp.sqrt(numerics.global_norm(tree)) for tree in norms]
-  is_zero = (roots[0] == 0) | (roots[1] == 0)
-  # The roots are divided, for a quotient of the norms may overflow.
-  first, second = (jnp.where(is_zero, 1, root) for root in roots)
-  return jnp.where(is_zero, 0, second / first), jnp.where(
-    is_zero, 0, first / second
-  )
+  squares = [lax.stop_gradient(_squared_norm(tree)) for tree in (left, right)]
+  # Roots are taken first, for a quotient of the squares may overflow.
+  first, second = (jnp.sqrt(jnp.sqrt(square)) for square in squares)
+  return second / first, first / second
+
+
+def _squared_norm(tree):
+  """sum_i x_i^2 in float32 or wider, one of its normal numbers."""
+  leaves = map(numerics.widen, jax.tree.leaves(tree))
+  square = sum(jnp.sum(leaf**2) for leaf in leaves)
+  limits = jnp.finfo(square.dtype)
+  return jnp.clip(square, limits.tiny, limits.max)
 
 
 def reduce_rank(
@@ -171,9 +176,10 @@ def _svd(matrix):
     moved = jnp.concatenate([top[:1], bottom[:1], top[1:]])
     return (moved[:half], jnp.concatenate([bottom[1:], moved[half:]])), None
 
-  # Sweeps enough for float64, also where the matrix has half of its rank.
+  # Sweeps enough for float64, also where the matrix lacks some of its rank and
+  # its singular values span eight decades.
   # Fewer would leave the product what it is, and the variance larger.
-  num_turns = (6 + size.bit_length()) * (2 * half - 1)
+  num_turns = (8 + size.bit_length()) * (2 * half - 1)
   teams, _ = loops.scan(play, (both[:half], both[half:]), length=num_turns)
   # After whole sweeps each row is in its place, a bye for an odd one the last.
   rows, u_t = jnp.split(jnp.concatenate(teams)[:size], [size], 1)

@@ -11,6 +11,7 @@ is J_t = Phi_t J_{t-1} + I_t unrolled, back to the step s in which the tape
 began. Parameters and influences are lists of leaves here.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -22,6 +23,10 @@ from nnfun import base, loops
 
 # Of a longer way back the program would grow, and the time to compile it.
 _UNROLLED = 64
+
+# Of as few terms, or of as small factors, a sum costs a CPU less than a look
+# whether a product of them is finite.
+_FEW, _SMALL = 4, 1024
 
 
 class Entry(NamedTuple):
@@ -198,17 +203,21 @@ def multiply(
     Arrays [..., ...]; not finite where an entry of J that is not is read.
   """
 
-  def masked(cotangent):
+  def masked(cotangents):
     def product(j):
-      c = cotangent.reshape(-1, *(1,) * (j.ndim - 1))
+      c = cotangents.reshape(*cotangents.shape, *(1,) * (j.ndim - 1))
+      j = j.reshape(*(1,) * (cotangents.ndim - 1), *j.shape)
       # Where J is finite the product has its derivative also at a zero.
       lost = (c == 0) & ~jnp.isfinite(j)
-      return jnp.sum(jnp.where(lost, 0, c * j), 0)
+      return jnp.sum(jnp.where(lost, 0, c * j), cotangents.ndim - 1)
 
     return list(map(product, influence))
 
-  if cotangents.ndim == 1 and loops.on_accelerator():
-    # One pass over J without a decision; on a CPU such sums are slow.
+  num_terms, num_rows = cotangents.shape[-1], math.prod(cotangents.shape[:-1])
+  is_small = num_rows == 1 and all(j.size <= _SMALL for j in influence)
+  # One pass over J without a decision; on a CPU long sums are slow.
+  is_alone = cotangents.ndim == 1 and loops.on_accelerator()
+  if num_terms <= _FEW or is_small or is_alone:
     return masked(cotangents)
 
   def one_by_one(_):

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import jax
-from jax import flatten_util
+from jax import flatten_util, lax
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
-from nnfun.estimators import low_rank, segment
+from nnfun.estimators import linearisation, low_rank, segment
 from nnfun.estimators import tape as tape_lib
 
 
@@ -75,14 +75,20 @@ def _rank_one_influence(cell, num_copies):
     key, of_state, of_params = influence
     key, key_signs = jax.random.split(key)
     signs = jax.random.rademacher(key_signs, of_state.shape, of_state.dtype)
+    # Else a CPU draws them anew for each of the numbers they multiply.
+    signs = lax.optimization_barrier(signs)
     step_fn, flat = _flat_steps(cell, params, states)
     moved = _push(step_fn, params, of_state, flat, xs, resets)
-    seen = _pull_back(step_fn, params, signs, flat, xs, resets)
+    if isinstance(cell, base.AffineCell) and len(flat) == 1:
+      step = jax.tree.map(lambda leaf: leaf[0], (states, xs))
+      seen, like_seen = _pull_back_affine(cell, params, signs, *step)
+    else:
+      seen = like_seen = _pull_back(step_fn, params, signs, flat, xs, resets)
     before = of_params
     if resets is not None:
       goes_on = ~jnp.any(resets)
       before = [jnp.where(goes_on, p, 0) for p in of_params]
-    after = jax.vmap(_join)(moved, before, signs, seen)
+    after = jax.vmap(_join)(moved, before, signs, seen, like_seen)
 
     def pull(cotangent):
       vector = flatten_util.ravel_pytree(cotangent)[0]
@@ -95,10 +101,10 @@ def _rank_one_influence(cell, num_copies):
   return base.Influence(init, advance)
 
 
-def _join(moved, before, signs, seen):
+def _join(moved, before, signs, seen, like_seen):
   """Returns one product with the mean of both."""
   rho_0, inverse_0 = low_rank.balance(moved, before)
-  rho_1, inverse_1 = low_rank.balance(signs, seen)
+  rho_1, inverse_1 = low_rank.balance(signs, like_seen)
   of_state = rho_0 * moved + rho_1 * signs
   of_params = [
     (inverse_0 * p + inverse_1 * i).astype(p.dtype)
@@ -169,3 +175,15 @@ def _pull_back(step_fn, params, signs, flat, xs, resets):
     body, (signs, sums, reaches), (flat, xs, resets), reverse=True
   )
   return sums
+
+
+def _pull_back_affine(cell, params, signs, state_tm1, x_t):
+  """Returns nu^T I of one step, and what has its norm.
+
+  The product (nu^T D_k) (x) z_k needs no pass over its elements to be measured.
+  """
+  deltas, zs = linearisation.affine_deltas(cell, params, state_tm1, x_t, signs)
+  outer = jax.vmap(jnp.outer, (0, None))
+  seen = [outer(d, z) for d, z in zip(deltas, zs, strict=True)]
+  norms = map(numerics.global_norm, zs)
+  return seen, [d * norm for d, norm in zip(deltas, norms, strict=True)]

@@ -5,6 +5,7 @@ from nnfun.tasks.brackets import brackets as brackets
 from nnfun.tasks.brackets import brackets_entropy as brackets_entropy
 from nnfun.tasks.characters import characters as characters
 from nnfun.tasks.copy import copy as copy
+from nnfun.tasks.counting import counting as counting
 from nnfun.tasks.delayed_addition import delayed_addition as delayed_addition
 from nnfun.tasks.influence_balancing import (
   influence_balancing as influence_balancing,

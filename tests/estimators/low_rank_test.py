@@ -11,6 +11,8 @@ from jax import numpy as jnp
 from nnfun.estimators import low_rank
 from tests import oracles
 
+_KEY = jax.random.key(0)
+
 
 def _matrices(kind, seed=0):
   rng = np.random.default_rng(seed)
@@ -76,6 +78,22 @@ class ReduceRankTest(parameterized.TestCase):
           np.sum(a[:, None] * b[None]) - np.sum(a * b) for a, b in plain
         )
         self.assertLess(variance, grouped)
+
+  def test_full_rank_is_exact_however_far_apart_the_values_are(self):
+    rng = np.random.default_rng(0)
+    u, v, w = (
+      np.linalg.qr(rng.normal(size=(100, 14, 14)))[0] for _ in range(3)
+    )
+    d = 10.0 ** -rng.uniform(0, 8, size=(100, 1, 13))
+    rights = (w[..., :13] * d) @ v[..., :13, :13]
+    with oracles.float64():
+      lefts, rights = map(jnp.asarray, (u, rights))
+      reduce = jax.vmap(lambda a, b: low_rank.reduce_rank(_KEY, a, b, 13))
+      found = [
+        np.einsum("kri,krj->kij", *f)
+        for f in (reduce(lefts, rights), (lefts, rights))
+      ]
+    np.testing.assert_allclose(*found, atol=1e-12)
 
   @parameterized.product(
     kind=("plain", "graded", "one", "zero", "dependent"),

@@ -35,6 +35,31 @@ class DelayedAdditionTest(parameterized.TestCase):
       nf.tasks.delayed_addition(num_steps=4, delays=(-1, 2))
 
 
+class CountingTest(parameterized.TestCase):
+  @parameterized.parameters((40, 5), (1, 3), (7, 1))
+  def test_lines_have_as_many_of_both(self, num_steps, max_count):
+    x, y = _many(
+      nf.tasks.counting(num_steps=num_steps, max_count=max_count), 300
+    )
+    texts = np.concatenate([np.argmax(x, axis=-1), y[:, -1:]], axis=1)
+    np.testing.assert_array_equal(texts[:, 1:], y)
+    counts = []
+    for text in texts:
+      *lines, rest = "".join("ab|"[c] for c in text).split("|")
+      for line in lines:
+        n = len(line) // 2
+        self.assertEqual(line, "a" * n + "b" * n)
+      self.assertRegex(rest, "^a*b*$")
+      counts += [len(lines[0]) // 2] if lines else []
+    if num_steps == 40:
+      shares = np.bincount(counts, minlength=6)[1:] / len(counts)
+      np.testing.assert_allclose(shares, 1 / 5, atol=0.12)  # 5 errors.
+
+  def test_errors(self):
+    with self.assertRaisesRegex(ValueError, "max_count >= 1.*and 0"):
+      nf.tasks.counting(num_steps=4, max_count=0)
+
+
 class CopyTest(parameterized.TestCase):
   @parameterized.parameters((1, 0), (3, 0), (4, 5))
   def test_the_answer_is_what_was_shown(self, length, delay):
