@@ -56,7 +56,7 @@ lock:  ## Pin the dependencies of pyproject.toml; UPGRADE=1 for the newest.
 clean:  ## Remove environments and caches; runs/ stays.
 	rm -rf .venv .venv-next .venv-lock build dist
 	rm -rf .hypothesis .pytest_cache .ruff_cache
-	find nnfun experiments launch benchmarks tests -name __pycache__ -prune \
+	find nnfun experiments launch benchmarks examples tests -name __pycache__ -prune \
 	  -exec rm -rf {} +
 
 help:  ## Print this list.

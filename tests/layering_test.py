@@ -40,9 +40,17 @@ _LAYERS = (
   ("benchmarks",),
   ("experiments",),
   ("launch",),
+  ("examples",),
 )
 
-_NOT_IN_THE_LIBRARY = {"absl", "matplotlib", "rich", "jinja2", "ml_collections"}
+_NOT_IN_THE_LIBRARY = {
+  "absl",
+  "matplotlib",
+  "rich",
+  "jinja2",
+  "ml_collections",
+  "orbax",
+}
 
 
 def _layer(module):
@@ -76,7 +84,7 @@ def _violations(module, source):
 
 
 def _modules():
-  for package in ("nnfun", "benchmarks", "experiments", "launch"):
+  for package in ("nnfun", "benchmarks", "experiments", "launch", "examples"):
     for path in sorted((_ROOT / package).rglob("*.py")):
       parts = path.relative_to(_ROOT).with_suffix("").parts
       if parts[-1] == "__init__":

@@ -1,0 +1,1 @@
+"""Recipes: short programs to start from, each run by a test."""
