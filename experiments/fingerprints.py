@@ -108,7 +108,8 @@ def source_files(*paths: pathlib.Path) -> set[pathlib.Path]:
   Returns:
     These files and those in experiments/ and nnfun/ which they import, directly
     or not; of `import nnfun as nf` what is used of `nf`. A module does not
-    depend on the packages above it. Data that lies beside a module counts.
+    depend on the packages above it. Data that lies beside a module counts, in
+  experiments/ that of the same name.
   """
   files, queue = set(paths), list(paths)
   while queue:
@@ -123,8 +124,9 @@ def _imported(path):
     file = _file_of(name)
     if file is not None:
       yield file
-      if file.is_relative_to(records.ROOT / "nnfun"):
-        yield from (f for f in file.parent.glob("*.*") if f.suffix != ".py")
+      in_library = file.is_relative_to(records.ROOT / "nnfun")
+      beside = file.parent.glob("*.*" if in_library else f"{file.stem}.*")
+      yield from (f for f in beside if f.suffix != ".py")
 
 
 @functools.cache

@@ -147,6 +147,7 @@ class RealStudyTest(absltest.TestCase):
     names = {file.relative_to(records.ROOT).as_posix() for file in judged}
     self.assertIn("experiments/claims.py", names)
     self.assertIn("experiments/bibliography.py", names)
+    self.assertIn("experiments/bibliography.toml", names)
     self.assertNotIn("nnfun/base.py", names)
 
 

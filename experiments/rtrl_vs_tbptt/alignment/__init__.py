@@ -21,6 +21,7 @@ from experiments.rtrl_vs_tbptt.alignment import (
   claims,
   figure,
   methods,
+  problems,
   readings,
   run,
 )
@@ -40,6 +41,7 @@ STUDY = study.define(
   "distance of one estimate, both by the norm of the exact gradient.",
   full=run.Config(
     cells=(*run.Config.cells, readings.LSTM, readings.LAYERS),
+    tasks=tuple(problems.TASKS),
     estimators=tuple(methods.TABLE),
     num_units=64,
     checkpoints=(0, 50, 100, 200, 400),

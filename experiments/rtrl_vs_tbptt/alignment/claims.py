@@ -11,7 +11,7 @@ from experiments.rtrl_vs_tbptt.alignment import readings
 _UORO, _SNAP = "tallec2017", "menick2020"
 _EXACT = theory("S4-5.2", "the recursion is the chain rule", "williams1989")
 _UNBIASED = theory("P2", "and KF, OK, ARTBP, PES: noise of mean 0 or 1", _UORO)
-_COPIES = theory("P2", "the mean of r independent copies", _UORO)
+_LIVE = theory("S4-5.2", "with a loss at every step, no term is left out")
 _REACH = theory("P7", "all units are reached within two steps", _SNAP)
 _ORDER = conjecture("P7", "a large n is RTRL; does every order help?", _SNAP)
 _BETTER = conjecture("P7", "abstract: SnAp-1 outperforms UORO", _SNAP)
@@ -20,7 +20,6 @@ _KF = Source(
   "P4", "mujika2018", "abstract: asymptotically less noise than UORO"
 )
 _OK = Source("P4", "benzing2019", "abstract: optimal in a class with KF")
-_NRES = Source("P2", "li2023", "abstract: least variance of a class with PES")
 _WINDOW = conjecture("P3", "section 4: what a window sees", "marschall2020")
 _LOCAL = conjecture("P5", "they approximate; no angle is stated", "bellec2020")
 _ROUNDING = math.sqrt(np.finfo(np.float32).eps)  # Half of the digits.
@@ -54,6 +53,22 @@ def _exact(results):
       quantity=quantity,
       tolerance=_ROUNDING,
       note="Half of the digits of float32 are left to rounding.",
+    )
+  dead = {
+    f"{name}, {cell}": float(results.errors.dead[:, row].max())
+    for name in dict.fromkeys(results.estimator)
+    for cell in dict.fromkeys(results.cell)
+    for task, row in readings.rows(results, name, cell).items()
+    if task == readings.DELAYED
+  }
+  if dead:
+    yield _LIVE.zero(
+      "live",
+      "On delayed addition no estimator leaves a parameter that has a gradient "
+      "without one.",
+      dead,
+      quantity="share of these parameters whose estimates are all 0, largest",
+      tolerance=0.0,
     )
   if readings.has(results, readings.snap(2)):
     yield _REACH.zero(
@@ -93,7 +108,7 @@ def _unbiased(results):
   if lengths:
     yield _UNBIASED.equivalent(
       "full-length",
-      "At the start of training KF, OK and ARTBP on whole episodes have, on "
+      "At the start of training OK and ARTBP on whole episodes have, on "
       "average, the exact gradient's length along it.",
       1.0,
       lengths,
@@ -196,29 +211,6 @@ def _variance(results):
       _noise(results, readings.KF, readings.OK),
       quantity=f"{_LOG}, KF by OK",
       note="Mean over tasks and times.",
-    )
-  if readings.has(results, readings.UORO, readings.UORO_COPIES):
-    gap = _noise(results, readings.UORO, readings.UORO_COPIES)
-    unit = math.log(readings.UORO_RANK) / 2
-    yield _COPIES.equivalent(
-      "copies",
-      "The variance of UORO falls in proportion to the number of its copies.",
-      1.0,
-      gap._replace(value=gap.value / unit, error=gap.error / unit),
-      margin=0.25,
-      quantity="exponent of 1 / r in the variance, from 1 to "
-      f"{readings.UORO_RANK} copies",
-      note="The margin is half of the way to the exponent of a deviation, 1/2.",
-    )
-  gaps = _gaps(results, "deviation", readings.PES, readings.NRES, np.log)
-  if gaps:
-    yield _NRES.at_least(
-      "nres",
-      "Noise kept for an episode (NRES) gives no more variance than fresh "
-      "noise at every step (PES).",
-      0.0,
-      gaps,
-      quantity=f"{_LOG}, PES by NRES",
     )
 
 

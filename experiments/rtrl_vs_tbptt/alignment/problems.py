@@ -61,11 +61,24 @@ def _adding(num_steps):
   return sample
 
 
+def _counting(num_steps):
+  task = nf.tasks.counting(num_steps=num_steps, max_count=num_steps // 4)
+
+  def sample(key):
+    x, y = task.sample(key)
+    # Whether a b is next: of an a nothing has to be remembered.
+    return x, jax.nn.one_hot((y == 1).astype(int), 2), jnp.ones(num_steps)
+
+  return sample
+
+
 TASKS = {
   readings.DELAYED: _delayed_addition,
   "copy": _copy,
   "adding": _adding,
+  "a^n b^n": _counting,
 }
+QUICK = tuple(TASKS)[:3]
 
 
 def sampler(names: Sequence[str], num_steps: int, index: jax.Array) -> nf.Task:

@@ -21,8 +21,8 @@ WINDOWS = (1, DELAYS[0], DELAYS[1] + 1, 16)  # Of rolling BPTT, steps.
 
 EXACT = (RTRL, LAZY)
 LOCAL = (EPROP, RFLO)
-PRECISE = (KF, OK, OK_MORE, ARTBP)  # Without bias, and of little variance.
-UNBIASED = (*PRECISE, UORO, UORO_COPIES, KTP, PES, NRES)
+PRECISE = (OK, OK_MORE, ARTBP)  # Without bias, and of the least variance.
+UNBIASED = (*PRECISE, KF, UORO, UORO_COPIES, KTP, PES, NRES)
 
 
 def snap(order: int) -> str:

@@ -33,7 +33,7 @@ class Config(settings.Config):
 
   # The first cell is compared on all tasks, the others on the first task.
   cells: tuple[str, ...] = (readings.VANILLA, readings.SPARSE)
-  tasks: tuple[str, ...] = tuple(problems.TASKS)  # What networks learn.
+  tasks: tuple[str, ...] = problems.QUICK  # What networks learn.
   estimators: tuple[str, ...] = methods.QUICK  # Those compared.
   num_units: settings.Count = 24  # n, of each layer.
   num_steps: settings.Count = 50  # T of an episode.
@@ -71,6 +71,8 @@ class Errors(NamedTuple):
   bias: np.ndarray  # Distance of the mean  [S, R, C]
   standard_error: np.ndarray  # Of the mean; 0 if not random  [S, R, C]
   deviation: np.ndarray  # Distance of one estimate, rms  [S, R, C]
+  # Share of the parameters with a gradient to which no estimate gives any
+  dead: np.ndarray  # [S, R, C]
 
 
 class Results(NamedTuple):
@@ -195,4 +197,17 @@ def errors_of(estimates: nf.base.Params, exact: nf.base.Params) -> Errors:
     bias=base.relative_bias,
     standard_error=jnp.nan_to_num(base.standard_error),
     deviation=base.relative_deviation,
+    dead=_dead_share(estimates, exact),
   )
+
+
+def _dead_share(estimates, exact):
+  """Of entries that are not 0, those for which all estimates are."""
+  live = jax.tree.map(lambda leaf: leaf != 0, exact)
+  dead = jax.tree.map(
+    lambda is_live, leaf: is_live & jnp.all(leaf == 0, axis=0), live, estimates
+  )
+  num_dead, num_live = (
+    sum(jnp.sum(leaf) for leaf in jax.tree.leaves(t)) for t in (dead, live)
+  )
+  return num_dead / num_live

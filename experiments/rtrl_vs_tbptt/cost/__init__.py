@@ -12,6 +12,7 @@ diagonal cell has O(n), inputs being fixed) and streams of T steps:
   block RTRL, K = n          6 n P               n P        n steps
   lazy RTRL, F = n / 2       11.5 n P            1.5 n P    step
   RTRL, diagonal cell        O(P)                P          step
+  SnAp-1, not exact          13 P                P          step
 
 The price is memory first: at O(n^3) a step the exact gradient of a dense
 network can be had online, but n P numbers have to be kept, whatever T is. BPTT
@@ -22,7 +23,7 @@ times, a thousand of which ten are claimed.
 
   python -m experiments.rtrl_vs_tbptt.cost --config.num_units=64
 
-takes 25 seconds (--full, at twice the size: a minute).
+takes 35 seconds (--full, at twice the size: a minute).
 """
 
 from experiments import study

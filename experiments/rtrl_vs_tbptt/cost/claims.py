@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments import study
-from experiments.claims import Claim, theory
+from experiments.claims import Claim, Source, conjecture, theory
 from experiments.rtrl_vs_tbptt.cost import readings
 from experiments.rtrl_vs_tbptt.cost.readings import BPTT, LAZY, TEXTBOOK
 
@@ -12,15 +12,21 @@ _COUNT = theory("S4-5.2", _ASKED + "products with W and with J counted", "S4")
 _KEPT = theory("S4-5.2", _ASKED + "one number for each d h_i / d theta_j", "S4")
 _STREAM = theory("S4-5.2", _ASKED + "what has to be kept of the past", "S4")
 _TIME = theory("S4-5.2", "ten times is little of a thousand operations for one")
+_SNAP = Source(
+  "P7", "menick2020", "abstract: n = 1 is no more expensive than BPTT"
+)
+_SPARSE = conjecture(
+  "P7", "abstract: n = 2 is tractable for highly sparse networks", "menick2020"
+)
 # Of n in the operations of a step and parameter.
-_POWERS = dict(zip(readings.NAMES, (0, 0, 2, 1, 1, 0), strict=True))
+_POWERS = dict(zip(readings.NAMES[:-1], (0, 0, 2, 1, 1, 0), strict=True))
 # Another method would differ by 1; what extrapolation leaves falls as 1 / n^2.
 _MARGIN = 0.03
 
 
 def claims(results: study.Results) -> list[Claim]:
   """Compares operations, numbers and bytes with what has to be done."""
-  return [*_operations(results), *_memory(results)]
+  return [*_operations(results), *_snap(results), *_memory(results)]
 
 
 def _operations(results):
@@ -60,6 +66,35 @@ def _operations(results):
     10.0,
     seconds[TEXTBOOK] / seconds[BPTT],
     quantity=f"ratio of times at n = {n}, the best of rounds",
+  )
+
+
+def _snap(results):
+  operations = {name: cost.operations for name, cost in results.methods.items()}
+  ratio = operations[readings.SNAP] / operations[BPTT]
+  yield _SNAP.at_most(
+    "snap-1",
+    "SnAp-1 is no more expensive than backpropagation: its operations grow "
+    "with the units no faster.",
+    0.0,
+    readings.exponent(ratio),
+    tolerance=_MARGIN,
+    quantity="exponent of n in the operations of SnAp-1 by those of BPTT",
+    note=f"Their quotient is {ratio[-1]:.1f} for all n: some 13 P to 6 P.",
+  )
+  shares = results.snap_2 / operations[TEXTBOOK][1]
+  listed = ", ".join(
+    f"{share:.4f} at {density:g}"
+    for share, density in zip(shares, results.densities, strict=True)
+  )
+  yield _SPARSE.at_most(
+    "snap-2",
+    "SnAp-2 is tractable in highly sparse networks: with a sixteenth of the "
+    "weights it needs less than a fiftieth of RTRL's operations.",
+    1 / 50,
+    float(shares[-1]),
+    quantity="operations of a step of SnAp-2 by those of textbook RTRL",
+    note=f"{results.units[1]} units; by density: {listed}.",
   )
 
 

@@ -5,7 +5,7 @@ from matplotlib import figure as mpl_figure
 from experiments import study, style
 from experiments.rtrl_vs_tbptt.cost import readings
 
-_MARKERS = ("s", "D", "o", "^", "v", "P")
+_MARKERS = ("s", "D", "o", "^", "v", "P", "X")
 
 
 def plot(results: study.Results) -> mpl_figure.Figure:

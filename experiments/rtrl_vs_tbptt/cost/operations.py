@@ -23,6 +23,8 @@ _MOVES = frozenset(
   "optimization_barrier pad reshape rev slice split squeeze stack "
   "stop_gradient transpose".split()
 )
+# Adds numbers to some of an array; its jaxpr is the sum of two.
+_SCATTER = "scatter-add"
 
 
 def counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,7 +66,7 @@ def _apply(eqn, values):
   for key in _CALLED:
     if key in params:
       return _evaluate(params[key], *values)
-  if list(core.jaxprs_in_params(params)):
+  if list(core.jaxprs_in_params(params)) and name != _SCATTER:
     raise ValueError(f"expected no call of unknown kind, got {name}")
   outputs = eqn.primitive.bind(*values, **params)
   outputs = outputs if eqn.primitive.multiple_results else [outputs]
@@ -131,5 +133,7 @@ def _operations(eqn):
     (contracted, _), _ = eqn.params["dimension_numbers"]
     terms = math.prod(eqn.invars[0].aval.shape[axis] for axis in contracted)
     return (2.0 * terms - 1.0) * out.size
+  if name == _SCATTER:
+    return float(eqn.invars[-1].aval.size)
   is_sum = name.startswith("reduce")
   return float(eqn.invars[0].aval.size if is_sum else out.size)

@@ -8,7 +8,8 @@ TEXTBOOK = "textbook RTRL"
 BLOCK = "block RTRL"
 LAZY = "lazy RTRL"
 DIAGONAL = "RTRL, diagonal cell"
-NAMES = (BPTT, TRUNCATED, TEXTBOOK, BLOCK, LAZY, DIAGONAL)
+SNAP = "SnAp-1"
+NAMES = (BPTT, TRUNCATED, TEXTBOOK, BLOCK, LAZY, DIAGONAL, SNAP)
 
 
 def exponent(values: np.ndarray) -> float:

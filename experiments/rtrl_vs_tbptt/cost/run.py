@@ -51,6 +51,8 @@ class Results(NamedTuple):
   lengths: np.ndarray  # T  [2]
   methods: dict[str, Cost]  # In the order of `readings.NAMES`.
   seconds: np.ndarray  # Of a step by method, largest n  [M]
+  densities: np.ndarray  # Shares of weights that sparse networks keep  [D]
+  snap_2: np.ndarray  # Operations of a step of SnAp-2 there, n / 2 units  [D]
 
 
 class Method(NamedTuple):
@@ -79,16 +81,32 @@ METHODS = {
     lambda n, T: 1,
     functools.partial(nf.cells.indrnn, activation=jnp.tanh),
   ),
+  readings.SNAP: Method(
+    functools.partial(nf.estimators.snap, order=1), lambda n, T: 1
+  ),
 }
+_DENSITIES = (1 / 4, 1 / 16)
 
 
-def _program(name, n, num_steps, seed):
+def _snap_2(density):
+  """Returns SnAp-2 of a network that keeps a share of its weights."""
+
+  def cell(num_inputs, num_units):
+    dense = nf.cells.vanilla(num_inputs=num_inputs, num_units=num_units)
+    shape = num_units, num_units + num_inputs + 1
+    mask = np.random.default_rng(0).random(shape) < density
+    return nf.cells.sparse(dense, mask)
+
+  make = functools.partial(nf.estimators.snap, order=2)
+  return Method(make, lambda n, T: 1, cell)
+
+
+def _program(method, n, num_steps, seed):
   """Returns init and train, and the parameters and (xs, ys) to call them with.
 
   Of the past, the state that both return holds the influence: what the compiled
   function needs besides is the method's own.
   """
-  method = METHODS[name]
   cell = method.cell(num_inputs=_NUM_INPUTS, num_units=n)
   rng = np.random.default_rng(seed)
 
@@ -120,27 +138,35 @@ def run(config: Config) -> Results:
   """Counts operations and numbers, reads memory, and takes the time."""
   n, seed, costs = config.num_units, config.seed, {}
   units, lengths = (n // 4, n // 2, n), (8 * n, 128 * n)
-  for name in progress.track(METHODS, "methods"):
-    counts = [count(name, size, seed) for size in units]
-    stream_bytes = [_stream_bytes(name, units[0], T, seed) for T in lengths]
+  for name, method in progress.track(METHODS.items(), "methods"):
+    counts = [count(method, size, seed) for size in units]
+    stream_bytes = [_stream_bytes(method, units[0], T, seed) for T in lengths]
     columns = (*zip(*counts, strict=True), stream_bytes)
     costs[name] = Cost(*map(np.array, columns))
-  return Results(np.array(units), np.array(lengths), costs, _seconds(n, seed))
+  sparse = [count(_snap_2(d), units[1], seed)[1] for d in _DENSITIES]
+  return Results(
+    np.array(units),
+    np.array(lengths),
+    costs,
+    _seconds(n, seed),
+    np.array(_DENSITIES),
+    np.array(sparse),
+  )
 
 
-def _period(name, n, seed):
+def _period(method, n, seed):
   """Returns a program, and for how many steps: after these costs repeat."""
-  num_steps = 8 if name == readings.TEXTBOOK else 2 * n
-  return _program(name, n, num_steps, seed), num_steps
+  num_steps = 8 if method is METHODS[readings.TEXTBOOK] else 2 * n
+  return _program(method, n, num_steps, seed), num_steps
 
 
-def count(name: str, n: int, seed: int) -> tuple[int, float, int]:
+def count(method: Method, n: int, seed: int) -> tuple[int, float, int]:
   """Returns parameters, operations of a step, and numbers kept.
 
   Counts the second period: in the first, influences begin as zero. Until its
   first flush lazy RTRL has no J to read or to multiply.
   """
-  (init, train, params, data), num_steps = _period(name, n, seed)
+  (init, train, params, data), num_steps = _period(method, n, seed)
   counted = operations.counted(train)
 
   @sweeps.quick_jit
@@ -166,8 +192,8 @@ def _stream_bytes(*sizes):
 def _seconds(n, seed):
   """Takes turns, so that a busy machine slows all of them."""
   calls, best = [], np.full(len(METHODS), math.inf)
-  for name in progress.track(METHODS, "times"):
-    (init, train, params, data), num_steps = _period(name, n, seed)
+  for method in progress.track(METHODS.values(), "times"):
+    (init, train, params, data), num_steps = _period(method, n, seed)
     state = sweeps.quick_jit(init)(params)
     call = functools.partial(jax.jit(train), state, *data)
     jax.block_until_ready(call())

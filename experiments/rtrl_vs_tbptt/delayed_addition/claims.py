@@ -1,7 +1,7 @@
 """Claims of the study of delayed addition."""
 
 from experiments import measure, study
-from experiments.claims import Claim, Source, theory
+from experiments.claims import Claim, theory
 from experiments.rtrl_vs_tbptt.delayed_addition import readings
 
 _TASK = "marschall2020"
@@ -13,7 +13,6 @@ _BLIND = theory(
 _NGRAM = theory(
   "S4-5.1", "question 5.1: is it an n-gram model? By the floors it is not", "S4"
 )
-_LONG_LAG = Source("P1", "hochreiter1997", "table 2, task 2a")
 _LOSS = "loss of the last tenth of the stream, nats"
 
 
@@ -24,7 +23,6 @@ def claims(results: study.Results) -> list[Claim]:
     *_state(results),
     *_too_short(results),
     *_beyond(results),
-    _long_lag(),
   ]
 
 
@@ -123,15 +121,3 @@ def _beyond(results):
       note="The bound leaves a tenth of what the second input is worth to an "
       f"n-gram model of that length, which ends at {one:.4f}.",
     )
-
-
-def _long_lag():
-  return _LONG_LAG.not_run(
-    "long-lag",
-    "RTRL learns the noise-free task with a lag of 4 symbols in 78 % of 18 "
-    "trials, at a learning rate of 1.",
-    0.78,
-    quantity="share of trials",
-    note="Another task, which no setting tests. With a lag of 10 the table has "
-    "0 % for RTRL, with a lag of 100 it has 100 % for LSTM.",
-  )

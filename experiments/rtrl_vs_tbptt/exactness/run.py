@@ -14,7 +14,12 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import progress, settings, sweeps
-from experiments.rtrl_vs_tbptt.exactness import lstm, readings, reference
+from experiments.rtrl_vs_tbptt.exactness import (
+  family,
+  lstm,
+  readings,
+  reference,
+)
 
 _NUM_INPUTS, _NUM_OUTPUTS = 4, 2
 _LEARNING_RATES = np.array([0, 1e-6, 1e-5, 1e-4])  # Of SGD at every step.
@@ -28,7 +33,9 @@ def _stack(num_inputs, num_units):
 
 CELLS = {
   "vanilla": nf.cells.vanilla,
+  "gru": nf.cells.gru,
   "lstm": nf.cells.lstm,
+  "ring": family.ring,
   "lru": nf.cells.lru,
   "elstm": nf.cells.elstm,
   "stack": _stack,
@@ -80,6 +87,7 @@ class Results(NamedTuple):
   shift_error: np.ndarray  # [S, L, T]
   stale_error: np.ndarray  # To the last's gradient at present ones  [S, L]
   lstm: np.ndarray  # Largest difference from the textbook's equations  []
+  family: family.Errors  # Of those that leave something out
 
 
 def run(config: Config) -> Results:
@@ -96,6 +104,7 @@ def run(config: Config) -> Results:
       ),
       make_problem(config, config.cells[0]),
     )
+    of_family = family.compare(functools.partial(make_problem, config), _sweep)
   return Results(
     np.array(config.num_steps),
     *map(np.array, zip(*rows, strict=True)),
@@ -103,6 +112,7 @@ def run(config: Config) -> Results:
     _LEARNING_RATES,
     *online,
     lstm.difference(config.num_units, config.num_steps, config.seed),
+    of_family,
   )
 
 

@@ -17,10 +17,12 @@ only. What a student should take from this:
   settles, and then turn round: BPTT(1, 40) in the figure.
 - RTRL carries d s / d theta forward and has no such length to choose; lazy RTRL
   is the same numbers.
+- UORO has noise in place of bias. It is a multiple of the error s_1 - 1, so it
+  dies out at the optimum, and every run ends there, some after long detours.
 
   python -m experiments.rtrl_vs_tbptt.influence_balancing
 
-takes 12 seconds (--full: 45 seconds). Numbers to expect: thresholds 41 and 110;
+takes 16 seconds (--full: 45 seconds). Numbers to expect: thresholds 41 and 110;
 theta = -1/6 up to 1e-8 by RTRL after 3,000 updates.
 """
 

@@ -40,7 +40,12 @@ class Config(settings.Config):
   windows: tuple[settings.Count, ...] = (10,)
   # K of BPTT(K, K), in the same way.
   segments: tuple[settings.Count, ...] = (10,)
-  seed: settings.Seed = 0  # Of the starts.
+  # Of SGD with UORO, the published one.
+  uoro_learning_rate: settings.Positive = 1e-5
+  # Updates by UORO; in the published 3,000 RTRL goes two thirds of the way.
+  num_uoro_updates: settings.at_least(100) = 20_000
+  num_keys: settings.Several = 24  # Runs with UORO, each with other signs.
+  seed: settings.Seed = 0  # Of the starts, and of UORO.
 
   def rules(self) -> Iterator[tuple[bool, str]]:
     """Asks for chains and truncations with a threshold to show."""
@@ -77,6 +82,8 @@ class Results(NamedTuple):
   lazy: np.ndarray  # [S, L, N]
   windows: Truncated  # BPTT(1, k)
   segments: Truncated  # BPTT(K, K)
+  uoro: np.ndarray  # Theta by UORO, a hundred times along  [R, 101]
+  uoro_training: np.ndarray  # Its learning rate and number of updates  [2]
 
 
 def run(config: Config) -> Results:
@@ -102,6 +109,8 @@ def run(config: Config) -> Results:
       train(config, nf.estimators.rtrl, flush_every=12),
       Truncated(of_windows, np.array(windows), np.stack(by_window, 1)),
       Truncated(of_segments, np.array(segments), np.stack(by_segment, 1)),
+      train_uoro(config),
+      np.array([config.uoro_learning_rate, config.num_uoro_updates]),
     )
 
 
@@ -185,3 +194,29 @@ def train(
   starts[0] = _START
   members = np.meshgrid(starts, config.learning_rates, indexing="ij")
   return sweeps.sweep(jax.vmap(one), *members, quick=True)
+
+
+def train_uoro(config: Config) -> np.ndarray:
+  """Returns theta by UORO from the published start, by run and time."""
+  estimator = nf.estimators.uoro(_cell(config), _loss)
+  optimizer = optax.sgd(config.uoro_learning_rate)
+  xs, ys = _no_inputs(1), jnp.ones(1)
+
+  def update(state, _):
+    return nf.training.train_stream(
+      estimator, optimizer, state, xs, ys, segment=1
+    )[0], None
+
+  def stretch(state, _):
+    length = config.num_uoro_updates // 100
+    after, _ = lax.scan(update, state, None, length=length)
+    return after, after.params["cell"]
+
+  def one(key):
+    params = {"cell": jnp.asarray(_START, float), "readout": ()}
+    state = nf.training.stream_init(estimator, optimizer, params, key)
+    thetas = lax.scan(stretch, state, None, length=100)[1]
+    return jnp.concatenate([params["cell"][None], thetas])
+
+  keys = jax.random.split(jax.random.key(config.seed), config.num_keys)
+  return sweeps.sweep(one, keys, quick=True)

@@ -4,16 +4,20 @@ Every model reads one stream of characters once, predicts each from those
 before it and learns at once: a tanh layer over the last n characters (the
 n-gram model), trained with plain SGD as the sheet says; a tanh RNN with its
 gradient cut at n steps, once with an update every n characters (TBPTT(n)) and
-once with one every character (BPTT(1, n)); and the same RNN with the exact
-online gradient (RTRL), all RNNs with Adam. Two kinds of text: English, and
-blocks such as (abcda) whose brackets match over a gap of L characters, for
-which the least that any model of n < L characters needs is known.
+once with one every character (BPTT(1, n)); the same RNN with the exact online
+gradient (RTRL) and with approximations of it (SnAp-1, UORO, e-prop), all RNNs
+with Adam; and eLSTM and LRU, whose exact gradient costs no more than their
+parameters. Two kinds of text: English, and blocks such as (abcda) whose
+brackets match over a gap of L characters, for which the least that any model of
+n < L characters needs is known.
 
   python -m experiments.rtrl_vs_tbptt.language_model --config.text_path=A.txt
 
-takes 30 seconds; --full 20 minutes. Expect, in held-out bits per character with
-n = 1: on brackets with L = 4 the n-gram model 2.16, just above its floor of
-2.15, TBPTT(1) 1.46 and RTRL 1.41; on English 3.64, 3.36 and 3.30.
+takes 50 seconds; --full half an hour, which is an estimate. Expect, in held-out
+bits per character with n = 1: on brackets with L = 4 the n-gram model 2.16,
+just above its floor of 2.15, TBPTT(1) 1.46 and RTRL 1.41; on English 3.64, 3.36
+and 3.30. With L = 8 RTRL ends at 1.79, SnAp-1, UORO and e-prop between 1.9 and
+2.0, eLSTM and LRU at 1.67, the entropy; on English SnAp-1 3.35 and UORO 3.73.
 
 So truncation does not make an n-gram model: the state carries what lies beyond
 n. But that memory is one of chance: over a long gap the exact gradient needs
@@ -34,8 +38,8 @@ STUDY = study.define(
   r"x_{t-1})",
   caption="Held-out bits per character against n, for English and for brackets "
   "that match over two distances: n-gram models, recurrent networks with a "
-  "truncated and with the exact gradient, and the least that any model of n "
-  "characters needs.",
+  "truncated, the exact and approximate gradients, diagonal ones with the "
+  "exact one, and the least that any model of n characters needs.",
   full=run.Config(
     num_units=64,
     num_symbols=48,

@@ -4,17 +4,24 @@ The sheet asks a question; the answers are ours.
 """
 
 from experiments import measure, study
-from experiments.claims import Claim, conjecture, theory
+from experiments.claims import Claim, Source, conjecture, theory
 
 _FLOOR = theory("S4-5.1", "question 5.1; entropy of the text", "S4")
 _PRACTICE = conjecture(
   "S4-5.1", "question 5.1: can it learn longer dependencies in practice?", "S4"
 )
+_SNAP = Source("P7", "menick2020", "abstract: SnAp-1 outperforms UORO")
+_BETWEEN = conjecture(
+  "P7", "they leave out what a long gap needs", "menick2020"
+)
+_DIAGONAL = conjecture(
+  "P8", "exact RTRL at the cost of its parameters", "irie2024"
+)
 
 
 def claims(results: study.Results) -> list[Claim]:
   """Compares with entropies, and methods with each other."""
-  parts = (_ngram, _state, _exact)
+  parts = (_ngram, _state, _exact, _approximate)
   return [claim for part in parts for claim in part(results)]
 
 
@@ -93,6 +100,47 @@ def _exact(results):
       note=f"{_on_brackets(results, -1)} On English RTRL gains between "
       f"{low:.3f} and {high:.3f} bits, at 99 %, on the longest rolling window.",
     )
+
+
+def _approximate(results):
+  online, rtrl = results.online, results.rtrl[:, -1]
+  english, brackets = (
+    measure.difference(online["UORO"][:, text], online["SnAp-1"][:, text])
+    for text in (0, 1)
+  )
+  low, high = brackets.limits(0.99)
+  yield _SNAP.at_least(
+    "snap-or-uoro",
+    "On English an RNN needs fewer bits if it learns by SnAp-1 than if it "
+    "learns by UORO.",
+    0.0,
+    english,
+    strict=True,
+    quantity="bits per character of UORO minus those of SnAp-1",
+    note=f"On brackets between {low:.3f} and {high:.3f}, at 99 %.",
+  )
+  names = "SnAp-1", "UORO", "e-prop"
+  yield _BETWEEN.at_least(
+    "approximations-cost",
+    "On brackets that match over a long gap SnAp-1, UORO and e-prop need more "
+    "bits than RTRL.",
+    0.0,
+    {name: measure.difference(online[name][:, 1], rtrl) for name in names},
+    strict=True,
+    quantity="bits per character of an approximation minus those of RTRL",
+    note=_on_brackets(results, -1),
+  )
+  entropy, blind = results.entropies[-1], results.short_floors[-1]
+  yield _DIAGONAL.at_most(
+    "diagonal",
+    "With the exact gradient at the cost of their parameters eLSTM and LRU "
+    "learn to match brackets over a long gap.",
+    entropy + (blind - entropy) / 4,
+    {name: measure.mean(online[name][:, 1]) for name in ("eLSTM", "LRU")},
+    quantity="held-out bits per character",
+    note="The bound is a quarter of the way from the entropy to one who misses "
+    f"the partner; the tanh RNN with RTRL ends at {rtrl.mean():.3f}.",
+  )
 
 
 def _on_brackets(results, index):

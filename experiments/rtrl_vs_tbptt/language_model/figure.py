@@ -11,6 +11,13 @@ _METHODS = {
   "rolling": ("RNN, BPTT(1, n): update every 1", style.PALETTE[0], "o"),
   "rtrl": ("RNN, RTRL: no truncation", style.PALETTE[2], ""),
 }
+_ONLINE = {  # Of the first and the last text; n does not matter to them.
+  "SnAp-1": (style.PALETTE[3], "--"),
+  "UORO": (style.PALETTE[5], "--"),
+  "e-prop": (style.PALETTE[6], "--"),
+  "eLSTM": (style.PALETTE[2], "-."),
+  "LRU": (style.PALETTE[3], "-."),
+}
 
 
 def plot(results: study.Results) -> mpl_figure.Figure:
@@ -26,6 +33,11 @@ def plot(results: study.Results) -> mpl_figure.Figure:
         losses = np.repeat(losses[:, None], len(windows), axis=1)
       look = {"color": color, "marker": marker, "label": label}
       style.band(panel, windows, losses, **look)
+    if text in (0, len(titles) - 1):
+      for name, (color, line) in _ONLINE.items():
+        bits = results.online[name][:, min(text, 1)].mean()
+        label = f"RNN, {name}" if line == "--" else f"{name}, diagonal RTRL"
+        panel.axhline(bits, color=color, ls=line, lw=1.3, label=label)
     lowest, _ = panel.get_ylim()
     panel.plot(
       windows,
@@ -48,7 +60,7 @@ def plot(results: study.Results) -> mpl_figure.Figure:
     panel.set_ylim(bottom=entropy - 0.05)
   axes[0].set_ylabel("held-out loss (bits per character)")
   fig.legend(
-    *axes[1].get_legend_handles_labels(),
+    *axes[-1].get_legend_handles_labels(),
     loc="outside lower center",
     ncols=3,
     title=f"Lines: mean over {len(results.rtrl)} seeds; shades: 10th to 90th "

@@ -97,8 +97,11 @@ class ErrorsTest(absltest.TestCase):
       # Variance (4 + 4) + (16 + 16) with one degree of freedom.
       standard_error=np.sqrt(40 / 2) / 5,
       deviation=np.sqrt((16 + 32) / 2) / 5,
+      dead=0.0,
     )
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    alone = jax.tree.map(lambda leaf: leaf[1:], both)
+    self.assertEqual(run.errors_of(alone, exact).dead, 0.5)
 
 
 class ProblemsTest(parameterized.TestCase):
@@ -158,7 +161,7 @@ def _results(**changes):
           bias = error = deviation / 5
         if name in _COSINES and task != readings.DELAYED:
           cosine = 0.8 + 0.1 * cosine
-        found = [cosine, cosine, 1.0, projection, bias, error, deviation]
+        found = [cosine, cosine, 1.0, projection, bias, error, deviation, 0.0]
         values.append(changes.get(name, lambda *v: v)(*found))
   noise = 1 + 1e-4 * np.arange(4)[:, None, None, None]
   values = (
@@ -185,21 +188,20 @@ def _set(**values):
 class ClaimsTest(parameterized.TestCase):
   def test_hold_together(self):
     judged = {c.key: c.holds for c in claims.claims(_results())}
-    self.assertLen(judged, 14)
+    self.assertLen(judged, 13)
     self.assertTrue(all(judged.values()), judged)
 
   @parameterized.parameters(
     (readings.LAZY, _set(bias=1e-3), {"exact"}),
+    (readings.RFLO, _set(dead=1e-3), {"live"}),
     (readings.snap(2), _set(bias=1.0), {"full-reach", "order"}),
     (readings.KTP, _set(bias=0.6, standard_error=0.0), {"unbiased"}),
     (readings.OK_MORE, _set(projection=0.8), {"full-length"}),
     (readings.snap(3), _set(bias=0.4), {"order"}),
     (readings.snap(1), _set(cosine_of_one=0.05), {"snap-or-uoro"}),
     (readings.SKETCH, _set(bias=1.0), {"sketch"}),
-    (readings.UORO, _set(deviation=1.9), {"kf", "copies"}),
+    (readings.UORO, _set(deviation=1.9), {"kf"}),
     (readings.OK, _set(deviation=2.1, bias=0.0, standard_error=0.0), {"ok"}),
-    (readings.UORO_COPIES, _set(deviation=6.0), {"copies"}),
-    (readings.NRES, _set(deviation=95.0), {"nres"}),
     (_WINDOWS[3], _set(cosine=0.85), {"window"}),
     (
       _WINDOWS[2],

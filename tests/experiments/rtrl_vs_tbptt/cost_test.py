@@ -33,7 +33,11 @@ class CaseTest(study_case.StudyCase):
     return _failing(self.results()._replace(methods=methods))
 
   @parameterized.parameters(
-    (readings.TEXTBOOK, readings.BLOCK, {"operations", "factor"}),
+    (
+      readings.TEXTBOOK,
+      readings.BLOCK,
+      {"operations", "factor", "snap-2"},
+    ),
     (readings.BLOCK, readings.TEXTBOOK, {"operations"}),
     (
       readings.LAZY,
@@ -43,6 +47,7 @@ class CaseTest(study_case.StudyCase):
     (readings.DIAGONAL, readings.LAZY, {"operations", "numbers-kept"}),
     (readings.BPTT, readings.TRUNCATED, {"memory-bptt"}),
     (readings.TRUNCATED, readings.BPTT, {"memory-rtrl"}),
+    (readings.SNAP, readings.LAZY, {"snap-1"}),
   )
   def test_another_method_passed_off_is_noticed(self, name, other, keys):
     found = self.exchanged(name, self.results().methods[other])
@@ -56,6 +61,11 @@ class CaseTest(study_case.StudyCase):
     less = lazy._replace(numbers=lazy.numbers - 1)
     self.assertEqual(self.exchanged(readings.LAZY, less), {"numbers-kept"})
 
+  def test_a_snap_2_that_is_dense_is_noticed(self):
+    dense = self.results().methods[readings.TEXTBOOK].operations[1] / 10
+    results = self.results()._replace(snap_2=np.array([dense, dense]))
+    self.assertEqual(_failing(results), {"snap-2"})
+
 
 class OperationsTest(parameterized.TestCase):
   def count(self, function, *args):
@@ -67,6 +77,10 @@ class OperationsTest(parameterized.TestCase):
     a, b = jnp.ones((3, 5)), jnp.ones((5, 7))
     self.assertEqual(self.count(lambda a, b: a @ b, a, b), 3 * 7 * (2 * 5 - 1))
     self.assertEqual(self.count(lambda a: jnp.sum(a * a), a), 15 + 15)
+
+  def test_what_is_added_to_places_counts(self):
+    function = lambda a, b: a.at[jnp.array([0, 2, 2])].add(b)
+    self.assertEqual(self.count(function, jnp.ones(5), jnp.ones(3)), 3)
 
   def test_agrees_with_xla_without_loops(self):
     function = lambda a, b: jnp.maximum((a @ b) * a - b, a)

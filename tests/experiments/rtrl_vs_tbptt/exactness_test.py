@@ -11,7 +11,13 @@ from absl.testing import absltest, parameterized
 import nnfun as nf
 from experiments import sweeps
 from experiments.rtrl_vs_tbptt import exactness
-from experiments.rtrl_vs_tbptt.exactness import lstm, readings, reference, run
+from experiments.rtrl_vs_tbptt.exactness import (
+  family,
+  lstm,
+  readings,
+  reference,
+  run,
+)
 from tests import oracles
 from tests.experiments import study_case
 
@@ -71,6 +77,17 @@ class CaseTest(study_case.StudyCase):
     own_error = results.own_error.copy()
     own_error[:, row] = _broken()[name, length]
     self.assertEqual(_failing(results._replace(own_error=own_error)), {key})
+
+  @parameterized.parameters(*range(11))
+  def test_an_error_in_the_family_is_noticed(self, row):
+    found = self.results().family
+    self.assertLen(found.name, 11)
+    error = found.error.copy()
+    error[2, row] = 1e-9
+    wrong = self.results()._replace(family=found._replace(error=error))
+    self.assertEqual(
+      _failing(wrong), {"limits" if found.is_limit[row] else "rules"}
+    )
 
 
 @functools.cache
@@ -137,6 +154,41 @@ class ReferenceTest(parameterized.TestCase):
       oracles.assert_same_gradient(_at(shift, t), gradient)
     step = jax.tree.map(lambda p, g: p - rate * g, sequence[2], expected[2])
     chex.assert_trees_all_close(sequence[3], step, rtol=1e-12)
+
+  @parameterized.parameters(*family.RULES)
+  def test_rules_are_loops(self, name):
+    cell_name, _, carry = family.RULES[name]
+    problem = run.make_problem(_SMALL, cell_name)
+    cell, data = problem.cell, _at(problem[3:], 0)
+    loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+    problem = reference.Problem(cell, loss_fn, params, *data)
+    oracle = {
+      "SnAp-1": functools.partial(oracles.sparse_gradients, order=1),
+      "SnAp-2 of a ring": functools.partial(oracles.sparse_gradients, order=2),
+      "e-prop": functools.partial(oracles.leaky_gradients, leak_fn=lambda d: d),
+      "RFLO": functools.partial(
+        oracles.leaky_gradients, leak_fn=lambda d: np.diag(np.diag(d))
+      ),
+    }[name]
+    expected = jax.tree.map(lambda *leaves: sum(leaves), *oracle(*problem))
+    found = sweeps.quick_jit(lambda: family.carried(problem, carry))()
+    oracles.assert_same_gradient(found, expected)
+
+  def test_an_order_too_low_and_a_rank_too_small_are_noticed(self):
+    problem = _problem()
+    make = functools.partial(run.make_problem, _SMALL)
+    snap_1 = nf.estimators.snap(*problem[:2], order=1)
+    ok_1 = nf.estimators.ok_rtrl(*problem[:2], rank=1)
+    wrong = {
+      name: ("vanilla", lambda _, estimator=estimator: estimator, False)
+      for name, estimator in (("SnAp", snap_1), ("OK", ok_1))
+    }
+    with (
+      mock.patch.object(family, "LIMITS", wrong),
+      mock.patch.object(family, "RULES", {}),
+    ):
+      found = family.compare(make, run._sweep)
+    self.assertGreater(found.error.min(), 1e-3)
 
   def test_exchanged_gates_are_noticed(self):
     self.assertLess(lstm.difference(4, 6, 0), 1e-13)

@@ -1,8 +1,13 @@
 """Influence balancing: closed forms against loops, a short chain trained."""
 
+import dataclasses
+from unittest import mock
+
+import jax
 import numpy as np
 from absl.testing import absltest, parameterized
 
+import nnfun as nf
 from experiments.rtrl_vs_tbptt import influence_balancing
 from experiments.rtrl_vs_tbptt.influence_balancing import claims, run, theory
 from tests.experiments import study_case
@@ -45,6 +50,9 @@ class InfluenceBalancingTest(study_case.StudyCase):
     max_truncation=40,
     windows=(1,),
     segments=(32,),
+    uoro_learning_rate=1e-3,
+    num_uoro_updates=4000,
+    num_keys=4,
   )
 
   def not_held(self, **changes):
@@ -91,6 +99,27 @@ class InfluenceBalancingTest(study_case.StudyCase):
     windows = self.results().windows
     good = windows._replace(theta=windows.theta[:, ::-1])
     self.assertIn("short-diverges", self.not_held(windows=good))
+
+  def test_uoro_without_its_influence_is_noticed(self):
+    """BPTT(1, 1) is UORO that carries nothing."""
+    with mock.patch.object(nf.estimators, "uoro", nf.estimators.truncated_bptt):
+      with jax.enable_x64(True):
+        theta = run.train_uoro(self.small)
+    # All runs are the same then.
+    theta = theta * (1 + 1e-3 * np.arange(len(theta))[:, None])
+    self.assertEqual(self.not_held(uoro=theta), {"uoro"})
+
+  def test_uoro_is_that_of_a_loop_in_the_mean(self):
+    """The first stretch of updates, by enough keys."""
+    config = dataclasses.replace(
+      self.small, num_keys=400, uoro_learning_rate=1e-5, num_uoro_updates=1000
+    )
+    with jax.enable_x64(True):
+      moved = run.train_uoro(config)[:, [0, -1]] @ np.array([-1, 1])
+    expected = _trained_by_hand(10**6, 1, 1e-5, 1000)
+    error = np.std(moved, ddof=1) / 20
+    self.assertLess(error, 0.1 * abs(expected[-1] - expected[0]))
+    self.assertLess(abs(moved.mean() - expected[-1] + expected[0]), 5 * error)
 
   def test_what_has_arrived_is_near(self):
     truncations = np.array([1, 2, 3])

@@ -9,6 +9,7 @@ import tempfile
 
 import jax
 import numpy as np
+import optax
 from absl.testing import absltest, parameterized
 from scipy import special
 
@@ -50,8 +51,11 @@ class CaseTest(study_case.StudyCase):
 
   def test_all_learn(self):
     """Better than not knowing anything, log2(8) = 3 bits."""
-    for method in ("ngram", "segments", "rolling", "rtrl"):
-      self.assertLess(getattr(self.results(), method)[:, 1:].max(), 3.0, method)
+    results = self.results()
+    losses = {n: getattr(results, n) for n in run._EVERYWHERE} | results.online
+    self.assertLen(losses, 9)
+    for method, bits in losses.items():
+      self.assertLess(bits[:, 1:].max(), 3.0, method)
 
   def test_bits_of_the_ngram_model_are_those_of_a_loop(self):
     seed, text = 1, 2
@@ -113,6 +117,34 @@ class RunTest(parameterized.TestCase):
       total = jax.tree.map(lambda *leaves: sum(leaves), *each)
       oracles.assert_same_gradient(found.grads, total)
 
+  @parameterized.parameters("eLSTM", "LRU")
+  def test_diagonal_gradient_is_the_whole_one(self, method):
+    """Through all steps of the stream; SnAp-1 on a dense RNN is not."""
+    rng = np.random.default_rng(0)
+    xs, ys = np.eye(8)[rng.integers(0, 8, 5)], rng.integers(0, 8, 5)
+    cells = {
+      "eLSTM": nf.cells.elstm(num_inputs=8, num_units=5),
+      "LRU": nf.cells.lru(num_inputs=8, num_units=2),
+      "SnAp-1": nf.cells.vanilla(num_inputs=8, num_units=5),
+    }
+    with jax.enable_x64(True):
+      for name, is_exact in ((method, True), ("SnAp-1", False)):
+        model = _models()[name, 0]
+        params = jax.tree.map(
+          lambda leaf: rng.normal(size=leaf.shape[1:]) / 2, model.params
+        )
+        one = functools.partial(
+          nf.training.episode_gradient, model.estimator, segment=1
+        )
+        found = sweeps.quick_jit(one)(params, jax.random.key(0), xs, ys)
+        whole = functools.partial(
+          nf.training.exact_gradient, cells[name], networks.bits
+        )
+        expected = sweeps.quick_jit(whole)(params, xs, ys)
+        difference = optax.tree.sub(found.grads, expected.grads)
+        error = optax.tree.norm(difference) / optax.tree.norm(expected.grads)
+        self.assertEqual(float(error) < 1e-10, is_exact, name)
+
 
 class StreamsTest(parameterized.TestCase):
   def test_text_of_ones_own(self):
@@ -155,6 +187,16 @@ def _results(**changes):
     segments=rnn,
     rolling=rnn,
     rtrl=np.array([2.97, 1.575, 1.85]) + seeds[..., 0],
+    online={
+      name: np.array(bits) + seeds[..., 0]
+      for name, bits in (
+        ("SnAp-1", (3.0, 2.0)),
+        ("UORO", (3.3, 2.0)),
+        ("e-prop", (3.1, 2.05)),
+        ("eLSTM", (3.0, _ENTROPY(None, gap=12) + 0.005)),
+        ("LRU", (3.0, _ENTROPY(None, gap=12) + 0.005)),
+      )
+    },
     text_floors=np.array([3.52, 2.2, 0.3]) + seeds[..., 0],
     floors=floors,
     short_floors=np.array([_ENTROPY(g - 1, gap=g) for g in gaps]),
@@ -173,7 +215,7 @@ def _failed(results):
 class ClaimsTest(parameterized.TestCase):
   def test_all_can_hold(self):
     self.assertEmpty(_failed(_results()))
-    self.assertLen(claims.claims(_results()), 4)
+    self.assertLen(claims.claims(_results()), 7)
 
   @parameterized.parameters(0, 1)
   def test_an_rnn_that_is_an_ngram_model_fails(self, text):
@@ -191,7 +233,21 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_an_exact_gradient_that_does_not_learn_fails(self):
     failed = _failed(_results(rtrl=_results().rtrl + 0.5))
-    self.assertEqual(failed, {"exact-learns", "truncation-costs"})
+    self.assertEqual(
+      failed, {"exact-learns", "truncation-costs", "approximations-cost"}
+    )
+
+  @parameterized.parameters(
+    ("UORO", 0, -0.4, {"snap-or-uoro"}),
+    ("SnAp-1", 0, 0.4, {"snap-or-uoro"}),
+    ("e-prop", 1, -0.3, {"approximations-cost"}),
+    ("eLSTM", 1, 0.03, {"diagonal"}),
+    ("LRU", 1, 0.03, {"diagonal"}),
+  )
+  def test_online_methods_can_fail(self, method, text, change, expected):
+    online = _results().online
+    online[method][:, text] += change
+    self.assertEqual(_failed(_results(online=online)), expected)
 
   def test_differences_within_the_noise_do_not_count(self):
     noise = np.array([-0.5, 0.5, -0.5, 0.5])[:, None, None]
