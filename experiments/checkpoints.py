@@ -5,10 +5,12 @@ short by a crash is never taken for finished. What happens to the bytes later it
 does not see: a checksum for each leaf, kept in the same checkpoint, does.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
+import shutil
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -20,11 +22,17 @@ from orbax import checkpoint as ocp
 
 import nnfun as nf
 
-_STATE, _LEAVES = "state", "leaves"
+_STATE, _DESCRIPTION = "state", "description"
 
 
 class Checkpoints:
-  """The newest checkpoints of one training run, in a folder of their own."""
+  """The newest checkpoints of one training run, in a folder of their own.
+
+  A state is any pytree of arrays and keys: parameters, optimiser, estimator,
+  the place in the stream. What JAX would not give back as it was is refused:
+  Python numbers, NumPy arrays of 64 bits where JAX has 32, and numbers of a
+  weak type, which let the dtype of a product depend on where they come from.
+  """
 
   def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3) -> None:
     """Opens a folder, which is made if it is not there.
@@ -37,48 +45,81 @@ class Checkpoints:
       ValueError: if `keep` is not a positive integer.
     """
     nf.base.check_count("keep", keep)
-    options = ocp.CheckpointManagerOptions(
-      max_to_keep=keep,
-      # When `save` returns, the checkpoint is on the disk.
-      enable_async_checkpointing=False,
-      cleanup_tmp_directories=True,
-    )
+    self._folder = pathlib.Path(folder).absolute()
+    self._lock = None
     self._manager = ocp.CheckpointManager(
-      pathlib.Path(folder).absolute(),
-      options=options,
+      self._folder,
+      options=ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        # When `save` returns, the checkpoint is on the disk.
+        enable_async_checkpointing=False,
+        # Another process may be writing: `claim` does it.
+        cleanup_tmp_directories=False,
+      ),
       item_handlers={
         _STATE: ocp.StandardCheckpointHandler(),
-        _LEAVES: ocp.JsonCheckpointHandler(),
+        _DESCRIPTION: ocp.JsonCheckpointHandler(),
       },
     )
 
   def steps(self) -> list[int]:
     """Returns the steps at which there are checkpoints, the newest last."""
+    self._manager.reload()  # Another process may have written.
     return sorted(self._manager.all_steps())
+
+  def claim(self) -> None:
+    """Keeps other processes from writing, until `close` or the end of this one.
+
+    Raises:
+      ValueError: if another process has claimed it.
+    """
+    if self._lock is not None:
+      return
+    # The kernel gives it free when its holder dies, however it dies.
+    lock = os.open(self._folder / "LOCK", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      os.close(lock)
+      raise ValueError(
+        f"expected a folder in which nobody trains, got {self._folder}, to "
+        "which another process writes"
+      ) from None
+    self._lock = lock
+    for half_written in self._folder.glob("*.orbax-checkpoint-tmp*"):
+      shutil.rmtree(half_written, ignore_errors=True)
+
+  def close(self) -> None:
+    """Gives the folder free for others."""
+    if self._lock is not None:
+      os.close(self._lock)
+      self._lock = None
 
   def save(self, step: int, state: nf.base.PyTree) -> None:
     """Writes a checkpoint; returns when it is there.
 
     Args:
-      step: how far training is. One that is there already is written anew, as
-        after a damaged one.
-      state: any pytree of arrays and keys: parameters, optimiser, estimator,
-        the place in the stream.
+      step: how far training is. One that is there already is damaged, or
+        `restore` would have gone on from it: it is written anew.
+      state: the state.
+
+    Raises:
+      ValueError: if a leaf would not come back as it is, or there is none, or
+        another process writes here.
     """
-    leaves = map(_as_data, jax.tree.leaves(state))
-    leaves = [leaf for leaf in leaves if leaf.size]  # Orbax takes no other.
+    self.claim()
+    description = _describe(state)
+    if not any(leaf["sha256"] for leaf in description["leaves"]):
+      raise ValueError("expected a state with numbers in it, got none")
     if step in self.steps():
       self._manager.delete(step)
-    self._manager.save(
-      step,
-      args=ocp.args.Composite(
-        **{
-          _STATE: ocp.args.StandardSave(leaves),
-          _LEAVES: ocp.args.JsonSave(_sealed(list(map(_describe, leaves)))),
-        }
-      ),
-      force=True,
-    )
+    # Orbax takes no leaf without a number.
+    data = [d for d in map(_as_data, jax.tree.leaves(state)) if d.size]
+    items = {
+      _STATE: ocp.args.StandardSave(data),
+      _DESCRIPTION: ocp.args.JsonSave(_sealed(description)),
+    }
+    self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
   def restore(self, like: nf.base.PyTree) -> tuple[int, nf.base.PyTree] | None:
     """Returns the newest checkpoint of which every leaf is what was saved.
@@ -90,68 +131,59 @@ class Checkpoints:
         one from which training started; leaves come back where it has them.
 
     Returns:
-      The step and the state; None if there is none to go on from.
+      The step and the state; None if there is no checkpoint.
 
     Raises:
-      ValueError: if a checkpoint is that of another configuration.
+      ValueError: if a checkpoint is that of another configuration, or all are
+        damaged.
+      OSError: if the disk cannot be read, which says nothing of what is on it.
     """
-    for step in reversed(self.steps()):
+    steps = self.steps()
+    for step in reversed(steps):
       try:
         return step, self._restore_step(step, like)
       except _DamagedError as error:
         warnings.warn(
-          f"checkpoint {step} in {self._manager.directory} is damaged: {error}",
+          f"checkpoint {step} in {self._folder} is damaged: {error}",
           stacklevel=2,
         )
-    return None
+    if not steps:
+      return None
+    raise ValueError(
+      f"expected a whole checkpoint in {self._folder}, got {steps}, which are "
+      "all damaged; start again in another folder"
+    )
 
   def _restore_step(self, step, like):
-    (sealed,) = self._read(step, **{_LEAVES: ocp.args.JsonRestore()})
-    described = sealed.get("leaves")
-    if sealed != _sealed(described):
+    sealed = self._read(step, _DESCRIPTION, ocp.args.JsonRestore())
+    description = sealed.get("description")
+    if sealed != _sealed(description):
       raise _DamagedError("what it says of its leaves has changed")
-    paths, likes = zip(
-      *(
-        (jax.tree_util.keystr(path), _as_data(leaf))
-        for path, leaf in jax.tree_util.tree_leaves_with_path(like)
-        if jnp.size(leaf)
-      ),
-      strict=True,
-    )
-    self._check_kinds(step, paths, described, likes)
-    (leaves,) = self._read(
-      step, **{_STATE: ocp.args.StandardRestore(list(likes))}
-    )
-    for path, was, leaf in zip(paths, described, leaves, strict=True):
-      if was != _describe(leaf):
-        raise _DamagedError(f"leaf {path} is not what was saved")
-    saved = iter(leaves)
-    return jax.tree.map(
+    expected = _describe(like)
+    _check_kinds(f"checkpoint {step} in {self._folder}", description, expected)
+    data = [d for d in map(_as_data, jax.tree.leaves(like)) if d.size]
+    saved = iter(self._read(step, _STATE, ocp.args.StandardRestore(data)))
+    state = jax.tree.map(
       lambda leaf: _as_leaf(next(saved), leaf) if jnp.size(leaf) else leaf, like
     )
+    found = _describe(state)["leaves"]
+    for was, now in zip(description["leaves"], found, strict=True):
+      if was != now:
+        raise _DamagedError(f"leaf {was['path']} is not what was saved")
+    return state
 
-  def _read(self, step, **args):
+  def _read(self, step, name, args):
     try:
-      found = self._manager.restore(step, args=ocp.args.Composite(**args))
+      found = self._manager.restore(
+        step, args=ocp.args.Composite(**{name: args})
+      )
     # Whatever reading broken files runs into, an older one may be whole.
     except Exception as error:
+      is_missing = isinstance(error, FileNotFoundError)
+      if isinstance(error, OSError | MemoryError) and not is_missing:
+        raise  # Of this machine, not of the checkpoint.
       raise _DamagedError(f"{type(error).__name__}: {error}") from error
-    return [found[name] for name in args]
-
-  def _check_kinds(self, step, paths, described, likes):
-    saved = [leaf["kind"] for leaf in described]
-    expected = [_kind(leaf) for leaf in likes]
-    if saved == expected:
-      return
-    where = f"{len(saved)} leaves for {len(expected)}"
-    if len(saved) == len(expected):
-      triples = zip(paths, saved, expected, strict=True)
-      path, was, now = next(t for t in triples if t[1] != t[2])
-      where = f"leaf {path} is {was}, expected {now}"
-    raise ValueError(
-      f"checkpoint {step} in {self._manager.directory} is one of another "
-      f"configuration: {where}"
-    )
+    return found[name]
 
 
 class _DamagedError(Exception):
@@ -164,10 +196,10 @@ def run(
   num_steps: int,
   checkpoints: Checkpoints,
 ) -> nf.base.PyTree:
-  """Does work in steps, from the newest checkpoint on, one after each step.
+  """Works on from the newest checkpoint, and makes one after each step.
 
-  A run that is killed, at whatever moment, and started again ends bit for bit
-  where one that never stopped does, if `work` is a function of its argument.
+  Killed at whatever moment and started again it ends bit for bit where a run
+  that never stopped does, if `work` is a function of its argument.
 
   Args:
     work: the state to the state one step later; a compiled piece of training.
@@ -179,45 +211,88 @@ def run(
     The state after the last step.
 
   Raises:
-    ValueError: if the checkpoints are of another configuration, or of a longer
-      run.
+    ValueError: if another process writes there, or the checkpoints are of
+      another configuration, or of a longer run.
   """
-  found = checkpoints.restore(state)
-  start, state = (0, state) if found is None else found
-  if start > num_steps:
-    raise ValueError(
-      f"expected checkpoints of at most {num_steps} steps, got one of {start}"
-    )
-  for step in range(start + 1, num_steps + 1):
-    state = work(state)
-    checkpoints.save(step, state)
+  checkpoints.claim()
+  try:
+    found = checkpoints.restore(state)
+    start, state = (0, state) if found is None else found
+    if start > num_steps:
+      raise ValueError(
+        f"expected checkpoints of at most {num_steps} steps, got one of {start}"
+      )
+    for step in range(start + 1, num_steps + 1):
+      state = work(state)
+      checkpoints.save(step, state)
+  finally:
+    checkpoints.close()
   return state
+
+
+def _check_kinds(name, saved, expected):
+  """Compares structures, and all of the leaves but the numbers in them."""
+  different = f"{name} is one of another configuration: "
+  for was, now in zip(saved["leaves"], expected["leaves"], strict=False):
+    if (was["path"], was["kind"]) != (now["path"], now["kind"]):
+      raise ValueError(
+        f"{different}leaf {was['path']} is {was['kind']}, expected "
+        f"{now['path']} as {now['kind']}"
+      )
+  numbers = len(saved["leaves"]), len(expected["leaves"])
+  if numbers[0] != numbers[1]:
+    raise ValueError(f"{different}{numbers[0]} leaves for {numbers[1]}")
+  was, now = saved["structure"], expected["structure"]
+  if was != now:
+    raise ValueError(f"{different}its structure is {was}, expected {now}")
+
+
+def _describe(state):
+  """What a state is made of, in types JSON can hold."""
+  leaves, structure = jax.tree_util.tree_flatten_with_path(state)
+  return {
+    "structure": str(structure),
+    "leaves": [
+      _describe_leaf(jax.tree_util.keystr(path), leaf) for path, leaf in leaves
+    ],
+  }
+
+
+def _describe_leaf(path, leaf):
+  is_array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
+  if not is_array or jnp.asarray(leaf).dtype != leaf.dtype:
+    raise ValueError(
+      f"expected leaf {path} to be an array as JAX holds it, got "
+      f"{getattr(leaf, 'dtype', '')} {type(leaf).__name__}"
+    )
+  if getattr(leaf, "weak_type", False):
+    raise ValueError(
+      f"expected leaf {path} to have a dtype of its own, got a weak "
+      f"{leaf.dtype}; make it with a dtype"
+    )
+  kind = str(leaf.dtype)
+  if _is_key(leaf):
+    kind = f"key of {jax.random.key_impl(leaf)}"
+  data = np.ascontiguousarray(_as_data(leaf))
+  sha256 = hashlib.sha256(data.tobytes()).hexdigest() if data.size else ""
+  return {"path": path, "kind": f"{kind}{list(leaf.shape)}", "sha256": sha256}
+
+
+def _is_key(leaf):
+  return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _as_data(leaf):
   """An array; of a key its data."""
-  leaf = jnp.asarray(leaf) if not isinstance(leaf, jax.Array) else leaf
-  is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-  return jax.random.key_data(leaf) if is_key else leaf
+  return jax.random.key_data(leaf) if _is_key(leaf) else jnp.asarray(leaf)
 
 
 def _as_leaf(data, like):
-  dtype = getattr(like, "dtype", None)
-  if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.prng_key):
+  if not _is_key(like):
     return data
   return jax.random.wrap_key_data(data, impl=jax.random.key_impl(like))
 
 
-def _sealed(described):
-  seal = hashlib.sha256(json.dumps(described).encode()).hexdigest()
-  return {"leaves": described, "sha256": seal}
-
-
-def _kind(leaf):
-  return f"{leaf.dtype}{list(leaf.shape)}"
-
-
-def _describe(leaf):
-  array = np.ascontiguousarray(leaf)
-  sha256 = hashlib.sha256(array.tobytes()).hexdigest()
-  return {"kind": _kind(leaf), "sha256": sha256}
+def _sealed(description):
+  seal = hashlib.sha256(json.dumps(description).encode()).hexdigest()
+  return {"description": description, "sha256": seal}

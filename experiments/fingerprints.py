@@ -109,7 +109,7 @@ def source_files(*paths: pathlib.Path) -> set[pathlib.Path]:
     These files and those in experiments/ and nnfun/ which they import, directly
     or not; of `import nnfun as nf` what is used of `nf`. A module does not
     depend on the packages above it. Data that lies beside a module counts, in
-  experiments/ that of the same name.
+    experiments/ that of the same name.
   """
   files, queue = set(paths), list(paths)
   while queue:

@@ -30,10 +30,10 @@ def balance(
     right: likewise; or anything of the same norm.
 
   Returns:
-    Two scalars in float32 or wider, positive and finite whatever comes: where
-    the square of a norm leaves the normal numbers, as that of zeros does, the
-    nearest of them is taken, and only the variance knows. They count as
-    constants in derivatives, which keeps those of the mean right.
+    Two scalars in float32 or wider, positive and finite unless something is
+    NaN: where the square of a norm leaves the normal numbers, as that of zeros
+    does, the nearest of them is taken, and only the variance knows. They count
+    as constants in derivatives, which keeps those of the mean right.
   """
   squares = [lax.stop_gradient(_squared_norm(tree)) for tree in (left, right)]
   # Roots are taken first, for a quotient of the squares may overflow.
@@ -44,7 +44,8 @@ def balance(
 def _squared_norm(tree):
   """sum_i x_i^2 in float32 or wider, one of its normal numbers."""
   leaves = map(numerics.widen, jax.tree.leaves(tree))
-  square = sum(jnp.sum(leaf**2) for leaf in leaves)
+  nothing = jnp.zeros([], jnp.float32)
+  square = sum((jnp.sum(leaf**2) for leaf in leaves), nothing)
   limits = jnp.finfo(square.dtype)
   return jnp.clip(square, limits.tiny, limits.max)
 

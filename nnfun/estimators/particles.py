@@ -151,18 +151,20 @@ def run(
         lambda new, s: jnp.where(reset_t, new, s), start, carry
       )
 
-    def one(cell, params, state_tm1):
-      state_t = base.step(cell, params["cell"], state_tm1, x_t)
+    def one(cell, of_cell, params, state_tm1):
+      state_t = base.step(cell, of_cell, state_tm1, x_t)
       loss = checks.checked_loss(loss_fn, params, state_t, y_t)
       return state_t, numerics.widen(loss)
 
-    state, loss = one(cell, params, carry[0])
+    state, loss = one(cell, params["cell"], params, carry[0])
     # A side at a time: a CPU is slow at products with two columns.
     ends = [
-      jax.vmap(functools.partial(one, cell_i), (axes, 0))(
-        thetas, jax.tree.map(lambda s, side=side: s[side], carry[1])
+      jax.vmap(functools.partial(one, moved.cell), (moved.axes, 0, 0))(
+        moved.of_cell,
+        moved.params,
+        jax.tree.map(lambda s, side=side: s[side], carry[1]),
       )
-      for side, (cell_i, thetas, axes) in enumerate(sides)
+      for side, moved in enumerate(sides)
     ]
     particles, losses = jax.tree.map(lambda *s: jnp.stack(s), *ends)
     return (state, particles), (loss, losses[0] - losses[1])
@@ -171,16 +173,25 @@ def run(
   return carry, losses, gaps
 
 
-def _moved(cell, params, noise, sign):
-  """Returns cell and parameters at theta + sign eps_i, with the axes of i.
+class _Moved(NamedTuple):
+  """Networks at theta + sign eps_i, i = 1 ... N."""
 
-  Those of an affine cell stay apart: (theta + eps_i) z = theta z + eps_i z is a
-  product of one matrix with all z, and of N more which both sides share, where
-  a machine would otherwise read 2 N matrices at each step.
+  cell: base.Cell  # whose step takes `of_cell`
+  of_cell: base.PyTree  # leaves [N, ...] where `axes` is 0
+  axes: base.PyTree
+  params: base.Params  # theta + sign eps_i, leaves [N, ...]
+
+
+def _moved(cell, params, noise, sign):
+  """Moves the parameters to one side.
+
+  To the step of an affine cell theta and eps_i come apart: (theta + eps_i) z =
+  theta z + eps_i z is a product of one matrix with all z, and of N more which
+  both sides share, where a machine would otherwise read 2 N at each step.
   """
   thetas = jax.tree.map(lambda p, e: p[None] + sign * e, params, noise)
   if not isinstance(cell, base.AffineCell):
-    return cell, thetas, 0
+    return _Moved(cell, thetas["cell"], 0, thetas)
 
   def step_fn(pair, state_tm1, x_t):
     z = cell.features(state_tm1, x_t)
@@ -188,9 +199,8 @@ def _moved(cell, params, noise, sign):
     a = jax.tree.map(lambda a_k, e_k: a_k + sign * e_k, a, moved)
     return cell.activate(a, state_tm1)
 
-  thetas = {**thetas, "cell": (params["cell"], noise["cell"])}
-  axes = {**dict.fromkeys(thetas, 0), "cell": (None, 0)}
-  return cell._replace(step=step_fn), thetas, axes
+  pair = params["cell"], noise["cell"]
+  return _Moved(cell._replace(step=step_fn), pair, (None, 0), thetas)
 
 
 def credit(noise: base.Params, gaps: base.Array, sigma: float) -> base.Params:

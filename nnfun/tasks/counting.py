@@ -44,12 +44,12 @@ def counting(*, num_steps: int, max_count: int) -> base.Task:
   def sample(key):
     # The shortest line has three characters.
     num_lines = num_steps // 3 + 1
-    counts = jax.random.randint(key, (num_lines,), 1, max_count + 1)
+    counts = jax.random.randint(key, (num_lines,), 1, max_count + 1, jnp.int32)
     ends = jnp.cumsum(2 * counts + 1)
-    t = jnp.arange(num_steps + 1)
+    t = jnp.arange(num_steps + 1, dtype=jnp.int32)
     line = jnp.searchsorted(ends, t, side="right")
     place = t - (ends - (2 * counts + 1))[line]
-    text = (place >= counts[line]) + (place >= 2 * counts[line]).astype(int)
+    text = jnp.int32(place >= counts[line]) + (place >= 2 * counts[line])
     return base.Episode(
       x=jax.nn.one_hot(text[:-1], 3, dtype=jnp.float32), y=text[1:]
     )

@@ -15,6 +15,7 @@ from tests import oracles
 
 _NUM_STEPS = 4
 _SIGMA = 0.7
+_DECAY = 0.3
 _METHODS = {
   "pes": nf.estimators.pes,
   "nres": nf.estimators.nres,
@@ -24,15 +25,23 @@ _A = np.array([[0.9, -0.3], [0.2, 0.8]])
 _C = np.array([[1.0, -0.5], [0.3, 2.0]])
 
 
-def _quadratic(num_steps=_NUM_STEPS, memory=1.0):
-  """h_t = A h_tm1 + W x_t, of which the squared error is quadratic in W, b."""
+def _quadratic(num_steps=_NUM_STEPS, memory=1.0, is_affine=False):
+  """h_t = A h_tm1 + W x_t, of which the squared error is quadratic in W, b.
+
+  A decay of W is in the loss, which reads the parameters of the cell as well.
+  """
   a = jnp.asarray(memory * _A)
-  step = lambda w, h_tm1, x_t: a @ h_tm1 + w @ x_t
-  cell = nf.Cell(None, lambda: jnp.full(2, 0.5), step)
+  features = lambda h_tm1, x_t: x_t
+  activate = lambda pre, h_tm1: a @ h_tm1 + pre
+  step = nf.base.affine_step(features, activate)
+  start = lambda: jnp.full(2, 0.5)
+  cell = nf.Cell(None, start, step)
+  if is_affine:
+    cell = nf.AffineCell(None, start, step, features, activate)
 
   def loss_fn(params, h_t, y_t):
     error = jnp.asarray(_C) @ h_t + params["readout"] - y_t
-    return 0.5 * jnp.sum(error**2)
+    return 0.5 * jnp.sum(error**2) + _DECAY * jnp.sum(params["cell"] ** 2)
 
   rng = np.random.default_rng(0)
   params = {"cell": rng.normal(size=(2, 3)), "readout": rng.normal(size=2)}
@@ -45,7 +54,7 @@ def _by_hand(w, b, h, xs, ys):
   losses = []
   for x_t, y_t in zip(xs, ys, strict=True):
     h = _A @ h + w @ x_t
-    losses.append(0.5 * np.sum((_C @ h + b - y_t) ** 2))
+    losses.append(0.5 * np.sum((_C @ h + b - y_t) ** 2) + _DECAY * np.sum(w**2))
   return losses, h
 
 
@@ -158,10 +167,10 @@ class LoopTest(parameterized.TestCase):
       expected = total / (2 * _SIGMA**2 * len(pieces[0][1]))
       np.testing.assert_allclose(grads[name], expected, rtol=1e-9, atol=1e-12)
 
-  @parameterized.parameters(*_METHODS)
-  def test_two_segments(self, method):
+  @parameterized.product(method=tuple(_METHODS), is_affine=(False, True))
+  def test_two_segments(self, method, is_affine):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _quadratic()
+      cell, loss_fn, params, xs, ys = _quadratic(is_affine=is_affine)
       settings = dict(num_pairs=3, sigma=_SIGMA)
       estimator = _METHODS[method](cell, loss_fn, **settings)
       # The noise of both methods that draw it for each segment is the same.
@@ -189,9 +198,10 @@ class LoopTest(parameterized.TestCase):
         np.testing.assert_allclose(estimate.loss, sum(plain[0]), rtol=1e-12)
         np.testing.assert_allclose(state.cell, plain[1], rtol=1e-12)
 
-  def test_a_reset_within_a_segment_of_pes(self):
+  @parameterized.parameters(False, True)
+  def test_a_reset_within_a_segment_of_pes(self, is_affine):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _quadratic()
+      cell, loss_fn, params, xs, ys = _quadratic(is_affine=is_affine)
       estimator = nf.estimators.pes(cell, loss_fn, num_pairs=2, sigma=_SIGMA)
       state = estimator.init(params, jax.random.key(3))
       resets = jnp.array([False, True, False])
@@ -207,10 +217,11 @@ class LoopTest(parameterized.TestCase):
         estimate.grads, [(before, first.sum(1)), (new.noise, last.sum(1))]
       )
 
-  def test_a_reset_within_a_segment_of_nres(self):
+  @parameterized.parameters(False, True)
+  def test_a_reset_within_a_segment_of_nres(self, is_affine):
     """It is the end of a segment, and the beginning of another."""
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _quadratic()
+      cell, loss_fn, params, xs, ys = _quadratic(is_affine=is_affine)
       estimator = nf.estimators.nres(cell, loss_fn, num_pairs=2, sigma=_SIGMA)
       resets = jnp.array([False, False, True, False])
       run = functools.partial(

@@ -44,6 +44,27 @@ def _least_variance(values, rank):
   return 0.0
 
 
+class BalanceTest(parameterized.TestCase):
+  @parameterized.product(
+    left=(0.0, 1e-40, 1e-25, 1.0, 1e25, 3e38, np.inf),
+    right=(0.0, 1e-40, 1e-25, 1.0, 1e25, 3e38, np.inf),
+    dtype=("float32", "bfloat16", "float64"),
+  )
+  def test_factors_are_numbers_whatever_comes(self, left, right, dtype):
+    with oracles.float64():
+      pair = ([jnp.full(3, size, dtype)] for size in (left, right))
+      factors = np.array(low_rank.balance(*pair))
+      self.assertTrue(np.all(np.isfinite(factors) & (factors > 0)), factors)
+      np.testing.assert_allclose(factors[0] * factors[1], 1, rtol=1e-6)
+      is_plain = all(1e-30 < size < 1e30 for size in (left, right))
+      if is_plain and dtype == "float64":
+        expected = np.sqrt(right / left)
+        np.testing.assert_allclose(factors[0], expected, rtol=1e-12)
+
+  def test_no_parameters(self):
+    chex.assert_trees_all_close(low_rank.balance([], []), (1.0, 1.0))
+
+
 class ReduceRankTest(parameterized.TestCase):
   @parameterized.product(
     kind=("plain", "graded", "narrow", "equal", "one", "zero", "dependent"),

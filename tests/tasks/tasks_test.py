@@ -55,6 +55,14 @@ class CountingTest(parameterized.TestCase):
       shares = np.bincount(counts, minlength=6)[1:] / len(counts)
       np.testing.assert_allclose(shares, 1 / 5, atol=0.12)  # 5 errors.
 
+  def test_float64_changes_nothing(self):
+    task = nf.tasks.counting(num_steps=20, max_count=4)
+    narrow = task.sample(jax.random.key(0))
+    with jax.enable_x64(True):
+      chex.assert_trees_all_equal(
+        task.sample(jax.random.key(0)), narrow, strict=True
+      )
+
   def test_errors(self):
     with self.assertRaisesRegex(ValueError, "max_count >= 1.*and 0"):
       nf.tasks.counting(num_steps=4, max_count=0)

@@ -74,8 +74,8 @@ def _snap(results):
   ratio = operations[readings.SNAP] / operations[BPTT]
   yield _SNAP.at_most(
     "snap-1",
-    "SnAp-1 is no more expensive than backpropagation: its operations grow "
-    "with the units no faster.",
+    "The operations of SnAp-1 grow with the units no faster than those of "
+    "backpropagation.",
     0.0,
     readings.exponent(ratio),
     tolerance=_MARGIN,

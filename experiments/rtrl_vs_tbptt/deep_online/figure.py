@@ -53,7 +53,9 @@ def plot(results: study.Results) -> mpl_figure.Figure:
   for axes in (left, right):
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_xlim(left=axes.get_xticks()[0] - 0.15)
-    axes.legend(loc="upper right", fontsize=8, ncols=1 + (axes is right))
+    axes.legend(
+      loc="upper right", fontsize=8, ncols=1 + (axes is right), handlelength=3.5
+    )
   return fig
 
 

@@ -19,7 +19,9 @@ _LIMITS = theory(
   "P7", "with full reach, rank or window nothing is left out", "menick2020"
 )
 _RULES = theory(
-  "P7", "the papers' recursions of SnAp, e-prop and RFLO, dense", "menick2020"
+  "P7",
+  "J_t = carry(J_tm1) + I_t, dense; e-prop and RFLO likewise",
+  "menick2020",
 )
 # A step has several operations, each rounded.
 _UNITS = 10.0
@@ -105,8 +107,8 @@ def _family(results):
   )
   yield _RULES.at_most(
     "rules",
-    "SnAp, e-prop and RFLO are real-time recurrent learning with less of its "
-    "Jacobian, each as its paper says.",
+    "SnAp, e-prop and RFLO, with the readout's own feedback, are the recursion "
+    "of RTRL with less of its Jacobian.",
     1e-10,
     dict(zip(names[~is_limit], errors[~is_limit], strict=True)),
     quantity=quantity,
@@ -133,13 +135,4 @@ def _others(results):
     quantity="share of copies that are right",
     note="In no setting. The gradient of a few units is exact here; with it 24 "
     "units learn brackets over a gap in the study of language models.",
-  )
-  yield Source("P4", "benzing2019", "the authors' logs, five seeds").not_run(
-    "kronecker",
-    "The optimal Kronecker-sum estimate OK, of rank 16, reaches copies of "
-    "length 41.8 after two million steps.",
-    41.8,
-    quantity="length T of the curriculum, mean over seeds",
-    note="In no setting: 50,000 steps take 35 minutes, and 10,000 of 16 units "
-    "do not tell OK from exact RTRL. KTP, as published, reaches 17.0.",
   )

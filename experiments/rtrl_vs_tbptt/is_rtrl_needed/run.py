@@ -178,7 +178,9 @@ def learner(config: Config, group: methods.Group) -> Callable[..., Any]:
     )
 
     def body(params, stream):
-      state = nf.training.stream_init(estimator, optimizer, params, key)
+      # Another than those which `draw` has made of it.
+      own = jax.random.fold_in(key, 1)
+      state = nf.training.stream_init(estimator, optimizer, params, own)
       state, losses = nf.training.train_stream(
         estimator, optimizer, state, *stream, segment=1
       )

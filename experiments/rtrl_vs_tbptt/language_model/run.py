@@ -184,7 +184,9 @@ def run(config: Config) -> Results:
     config.num_steps + config.num_held_out + 1,
     config.seed,
   )
-  keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
+  # Others than those from which `_start` draws the weights.
+  key = jax.random.fold_in(jax.random.key(config.seed), 1)
+  keys = jax.random.split(key, config.num_seeds)
   found = {}
   for name, model in progress.track(models(config).items(), "models"):
     one = functools.partial(learn, model, config)

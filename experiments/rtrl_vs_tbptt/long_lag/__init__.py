@@ -6,7 +6,7 @@ trained by RTRL, whose gradient is exact and comes at every step. What a student
 should take from this:
 
 - Exact is not enough. Through a logistic unit with self-connection w every step
-  multiplies a gradient by at most w/4, so with small weights what is right is
+  multiplies a gradient by at most |w|/4, so with small weights what is right is
   too small: nothing cuts it off, and nothing is left of it.
 - At a lag of 4 something is left: RTRL succeeds, where a truncated gradient,
   which does not see the first symbol, never does. At a lag of 10 it fails too.
@@ -34,7 +34,7 @@ STUDY = study.define(
   (run, claims, figure),
   question=__doc__,
   answer="Exact gradients vanish too: a logistic unit multiplies them by at "
-  "most w/4 a step; a memory cell, which multiplies by 1, learns the lag.",
+  "most |w|/4 a step; a memory cell, which multiplies by 1, learns the lag.",
   equation=r"\left|\frac{\partial h_p}{\partial h_1}\right| = "
   r"\prod_{t=2}^{p} |w|\, h_t (1 - h_t) \le \left(\frac{|w|}{4}\right)^{p-1}",
   caption="What the states carry of the first symbol's influence, median and "

@@ -50,9 +50,9 @@ class InfluenceBalancingTest(study_case.StudyCase):
     max_truncation=40,
     windows=(1,),
     segments=(32,),
-    uoro_learning_rate=1e-3,
-    num_uoro_updates=4000,
-    num_keys=4,
+    uoro_learning_rate=2e-4,
+    num_uoro_updates=16_000,
+    num_keys=6,
   )
 
   def not_held(self, **changes):
@@ -61,6 +61,7 @@ class InfluenceBalancingTest(study_case.StudyCase):
 
   def test_nothing_fails(self):
     self.assertEmpty(self.not_held())
+    self.assertTrue(self.judged()["uoro"].holds)
 
   def test_training_is_that_of_a_loop(self):
     results, num_updates = self.results(), int(self.results().updates[20])

@@ -1,0 +1,145 @@
+"""Trains by every method and records how long the sequences have become."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+from jax import lax
+from jax import numpy as jnp
+
+import nnfun as nf
+from experiments import progress, settings, sweeps
+from experiments.rtrl_vs_tbptt.copy_curriculum import networks, readings
+
+# At level 0 loops take five times as long, by default compilation does.
+_COMPILER = sweeps.quick_jit.keywords["compiler_options"] | {
+  "xla_backend_optimization_level": 1
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(settings.Config):
+  """The network, its training, and the curriculum."""
+
+  num_units: settings.Count = 16  # n.
+  batch_size: settings.Count = 4  # Sequences that share an update.
+  ranks: settings.Ascending[settings.Count] = (2,)  # r of OK.
+  windows: settings.Ascending[settings.Count] = (2, 4)  # K of BPTT(K, K).
+  num_steps: settings.Count = 2400  # Of training, of each sequence.
+  learning_rate: settings.Positive = 0.01  # Of Adam.
+  clip: settings.Positive = 1.0  # Largest norm of the cell's gradient.
+  start: settings.Positive = 0.1  # Standard deviation of the first weights.
+  memory: settings.Fraction = 0.98  # Of the running loss, an update.
+  threshold: settings.Positive = 0.15  # Of it, bits: then sequences grow.
+  max_length: settings.at_least(2) = 16  # Longest sequence.
+  num_seeds: settings.Several = 20  # Networks, with symbols of their own.
+  seed: settings.Seed = 0  # Of weights, symbols and noise.
+
+  def rules(self) -> Iterator[tuple[bool, str]]:
+    """Refuses what cannot be cut into segments."""
+    unit = math.lcm(*self.windows)
+    fits = self.num_steps % unit == 0
+    yield fits, f"num_steps to be a multiple of {unit}, as of all windows"
+
+
+class Results(NamedTuple):
+  """Curricula, and the sizes by which a claim is the published one."""
+
+  # By method: T after each of U updates, evenly through training  [S, U]
+  lengths: dict[str, np.ndarray]
+  ranks: np.ndarray  # r of OK  [R]
+  windows: np.ndarray  # K of BPTT(K, K)  [W]
+  num_steps: np.ndarray  # []
+  sizes: np.ndarray  # Units, batch size, memory of the running loss  [3]
+
+
+def methods(config: Config) -> dict[str, tuple[nf.base.GradientEstimator, int]]:
+  """Returns estimators and their steps between two updates, by name."""
+  cell, loss_fn = networks.gated(config.num_units), networks.loss_fn
+  flush_every = max(1, config.num_units // 2)
+  exact = nf.estimators.rtrl(cell, loss_fn, flush_every=flush_every)
+  found = {readings.RTRL: (exact, 1)}
+  for rank in config.ranks:
+    estimator = nf.estimators.ok_rtrl(cell, loss_fn, rank=rank)
+    found[readings.ok(rank)] = estimator, 1
+  truncated = nf.estimators.truncated_bptt(cell, loss_fn)
+  for window in config.windows:
+    found[readings.bptt(window)] = truncated, window
+  return found | {readings.UORO: (nf.estimators.uoro(cell, loss_fn), 1)}
+
+
+def run(config: Config) -> Results:
+  """Trains by every method."""
+  params, *drawn = draw(config)
+  keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
+  jit = functools.partial(jax.jit, compiler_options=_COMPILER)
+  jit = sweeps.quick_jit if config.num_steps < 1000 else jit
+  lengths = {}
+  for name, method in progress.track(methods(config).items(), "methods"):
+    learn = jit(jax.vmap(learner(config, *method)))
+    lengths[name] = np.asarray(learn(params, keys, *drawn).length)
+  return Results(
+    lengths,
+    np.array(config.ranks),
+    np.array(config.windows),
+    np.array(config.num_steps),
+    np.array([config.num_units, config.batch_size, config.memory]),
+  )
+
+
+def draw(config: Config) -> tuple[nf.base.Params, np.ndarray, np.ndarray]:
+  """Returns weights [S, ...], symbols and how far back [S, N, B], for all."""
+  rng = np.random.default_rng(config.seed)
+  params = networks.draw(config.num_units, config.start, rng, config.num_seeds)
+  shape = config.num_seeds, config.num_steps, config.batch_size
+  symbols = rng.integers(networks.NUM_SYMBOLS, size=shape)
+  return params, symbols, rng.integers(networks.NUM_LENGTHS, size=shape)
+
+
+def learner(
+  config: Config, estimator: nf.base.GradientEstimator, segment: int
+) -> Callable[..., networks.Curriculum]:
+  """Returns learn(params, key, symbols, backs) -> the curriculum's course."""
+  clipped = optax.masked(
+    optax.clip_by_global_norm(config.clip), {"cell": True, "readout": False}
+  )
+  optimizer = optax.chain(clipped, optax.adam(config.learning_rate))
+  rule = config.memory, config.threshold, config.max_length
+  batch_size = config.batch_size
+
+  def update(carry, drawn):
+    params, opt_state, states, tapes, curriculum = carry
+    over_batch = jax.vmap(networks.advance, (0, None, 0, 0))
+    tapes, steps = lax.scan(
+      lambda tapes, d: over_batch(tapes, curriculum.length, *d), tapes, drawn
+    )
+    xs, ys, resets = jax.tree.map(lambda a: a.swapaxes(0, 1), steps)
+    go_on = jax.vmap(estimator.update, (None, 0, 0, 0, 0))
+    states, found = go_on(params, states, xs, ys, resets)
+    # The mean over the batch and the segment's steps.
+    grads = jax.tree.map(lambda g: g.mean(0) / segment, found.grads)
+    updates, opt_state = optimizer.update(grads, opt_state, params)
+    params = optax.apply_updates(params, updates)
+    num_said = ys[1].sum()
+    bits = found.loss.sum() / jnp.maximum(1, num_said) / math.log(2)
+    curriculum = networks.grow(curriculum, bits, num_said > 0, *rule)
+    return (params, opt_state, states, tapes, curriculum), curriculum
+
+  def learn(params, key, symbols, backs):
+    keys = jax.random.split(key, batch_size)
+    states = jax.vmap(lambda key: estimator.init(params, key))(keys)
+    places = jnp.zeros((batch_size, config.max_length), int)
+    # At an end: the next step begins a sequence.
+    tapes = networks.Tape(places, places[:, 0], places[:, 0])
+    begin = jax.tree.map(jnp.asarray, networks.BEGIN)
+    carry = params, optimizer.init(params), states, tapes, begin
+    shape = -1, segment, batch_size
+    drawn = symbols.reshape(shape), backs.reshape(shape)
+    return lax.scan(update, carry, drawn)[1]
+
+  return learn
