@@ -108,9 +108,12 @@ def _layers(layers):
     "root of T, as which the gradient itself grows.",
   )
   halves = {
+    # Where it does not pass, half is infinite and the quotient 0.
     f"{name}, T = {length}": measure.mean(
-      readings.half(layers.cosine[:, i, j, ::-1], -length * np.log(radii[::-1]))
-      / -np.log(_EPS[i])
+      -np.log(_EPS[i])
+      / readings.half(
+        layers.cosine[:, i, j, ::-1], -length * np.log(radii[::-1])
+      )
     )
     for i, name in enumerate(_PRECISIONS)
     for j, length in enumerate(lengths)
@@ -121,7 +124,7 @@ def _layers(layers):
     1.0,
     halves,
     margin=0.25,  # Between the two precisions lies a factor of 2.3.
-    quantity="T log(1 / r) where it passes by log(1 / eps)",
+    quantity="log(1 / eps) by T log(1 / r) where it passes",
   )
 
 
