@@ -263,7 +263,7 @@ def _describe_leaf(path, leaf):
   if not is_array or jnp.asarray(leaf).dtype != leaf.dtype:
     raise ValueError(
       f"expected leaf {path} to be an array as JAX holds it, got "
-      f"{getattr(leaf, 'dtype', '')} {type(leaf).__name__}"
+      f"{type(leaf).__name__}" + (f" of {leaf.dtype}" if is_array else "")
     )
   if getattr(leaf, "weak_type", False):
     raise ValueError(

@@ -9,23 +9,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from tests import oracles
-
-
-def _setting(cell_name, num_steps=6):
-  cell = oracles.CELLS[cell_name]()
-  loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
-  return cell, loss_fn, params, *oracles.make_episode(num_steps)
-
-
-def _summed(estimator, params, xs, ys, segment=1):
-  gradient = functools.partial(
-    nf.training.episode_gradient, estimator, segment=segment
-  )
-  return jax.jit(gradient)(params, jax.random.key(0), xs, ys).grads
-
-
-def _total(gradients):
-  return jax.tree.map(lambda *g: sum(g), *gradients)
+from tests.estimators import tables
 
 
 class FeedbackTest(parameterized.TestCase):
@@ -36,7 +20,7 @@ class FeedbackTest(parameterized.TestCase):
     self, name, segment, written
   ):
     with oracles.float64():
-      cell, _, params, xs, ys = _setting("gru")
+      cell, _, params, xs, ys = tables.setting("gru")
       w = jax.random.normal(jax.random.key(3), (2, 4))
       params["readout"] = {
         "b": jnp.ones(2),
@@ -68,9 +52,9 @@ class FeedbackTest(parameterized.TestCase):
       expected = oracles.leaky_gradients(
         cell, loss_fn, params, xs, ys, leak_fn=leak_fn, error_fn=error_fn
       )
-      actual = _summed(estimator, params, xs, ys, segment)
-      oracles.assert_same_gradient(actual, _total(expected))
-      symmetric = _summed(make(feedback="symmetric"), params, xs, ys)
+      actual = tables.summed(estimator, params, xs, ys, segment)
+      oracles.assert_same_gradient(actual, tables.total(expected))
+      symmetric = tables.summed(make(feedback="symmetric"), params, xs, ys)
       # The readout learns as it does without; the cell does not.
       oracles.assert_same_gradient(actual["readout"], symmetric["readout"])
       with self.assertRaisesRegex(AssertionError, "relative error"):
@@ -79,7 +63,7 @@ class FeedbackTest(parameterized.TestCase):
   def test_of_two_layers_each_has_a_matrix_of_its_own(self):
     """e_2 = y - W_2 r, e_1 = (B_2^T e_2) r', lambda = B_1^T e_1."""
     with oracles.float64():
-      cell, _, params, xs, ys = _setting("vanilla")
+      cell, _, params, xs, ys = tables.setting("vanilla")
       draw = lambda i, *shape: jax.random.normal(jax.random.key(i), shape)
       params["readout"] = [draw(1, 3, 4), draw(2, 2, 3)]
 
@@ -98,8 +82,8 @@ class FeedbackTest(parameterized.TestCase):
       expected = oracles.leaky_gradients(
         cell, loss_fn, params, xs, ys, leak_fn=lambda d: d, error_fn=error_fn
       )
-      actual = _summed(estimator, params, xs, ys)["cell"]
-      oracles.assert_same_gradient(actual, _total(expected)["cell"])
+      actual = tables.summed(estimator, params, xs, ys)["cell"]
+      oracles.assert_same_gradient(actual, tables.total(expected)["cell"])
       scaled_fn = lambda params, h, y: loss_fn(
         {**params, "readout": [2 * params["readout"][0], params["readout"][1]]},
         h,
@@ -111,7 +95,7 @@ class FeedbackTest(parameterized.TestCase):
         estimator.update(params, state, xs, ys)
 
   def test_the_matrix_stays(self):
-    cell, loss_fn, params, xs, ys = _setting("vanilla")
+    cell, loss_fn, params, xs, ys = tables.setting("vanilla")
     estimator = nf.estimators.rflo(cell, loss_fn)
     states = [estimator.init(params, jax.random.key(i)) for i in (0, 1)]
     after, _ = estimator.update(params, states[0], xs, ys)
@@ -120,7 +104,7 @@ class FeedbackTest(parameterized.TestCase):
     self.assertFalse(np.array_equal(states[1].feedback["w"], before))
 
   def test_a_loss_without_a_product_to_replace(self):
-    cell, _, params, xs, ys = _setting("vanilla")
+    cell, _, params, xs, ys = tables.setting("vanilla")
     loss_fn = lambda params, h, _: jnp.sum(params["readout"]["w"] * h[None])
     estimator = nf.estimators.eprop(cell, loss_fn, feedback="random")
     state = estimator.init(params, jax.random.key(0))

@@ -1,7 +1,5 @@
 """SnAp-n, e-prop and RFLO: limits, formulas, and what they must not be."""
 
-import functools
-
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -10,26 +8,10 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from tests import oracles
+from tests.estimators import tables
 
 _snap = nf.estimators.snap
 _AFFINE = ("vanilla", "gru", "lstm", "mgu", "bare_affine")
-
-
-def _setting(cell_name, num_steps=6):
-  cell = oracles.CELLS[cell_name]()
-  loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
-  return cell, loss_fn, params, *oracles.make_episode(num_steps)
-
-
-def _summed(estimator, params, xs, ys, segment=1):
-  gradient = functools.partial(
-    nf.training.episode_gradient, estimator, segment=segment
-  )
-  return jax.jit(gradient)(params, jax.random.key(0), xs, ys).grads
-
-
-def _total(gradients):
-  return jax.tree.map(lambda *g: sum(g), *gradients)
 
 
 def _leaky(time_constant):
@@ -48,19 +30,21 @@ class SnapTest(parameterized.TestCase):
   @parameterized.parameters("vanilla", "lstm", "gru_original", "flax", "sparse")
   def test_at_full_reach_it_is_exact(self, cell_name):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting(cell_name)
+      cell, loss_fn, params, xs, ys = tables.setting(cell_name)
       num_states = flatten_util.ravel_pytree(oracles.start(cell, params))[
         0
       ].size
-      actual = _summed(_snap(cell, loss_fn, order=num_states), params, xs, ys)
+      actual = tables.summed(
+        _snap(cell, loss_fn, order=num_states), params, xs, ys
+      )
       _, expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
       oracles.assert_same_gradient(actual, expected)
 
   @parameterized.parameters(*oracles.DIAGONAL_CELLS)
   def test_of_a_diagonal_cell_order_one_is_exact(self, cell_name):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting(cell_name)
-      actual = _summed(_snap(cell, loss_fn, order=1), params, xs, ys)
+      cell, loss_fn, params, xs, ys = tables.setting(cell_name)
+      actual = tables.summed(_snap(cell, loss_fn, order=1), params, xs, ys)
       _, expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
       oracles.assert_same_gradient(actual, expected)
 
@@ -70,19 +54,19 @@ class SnapTest(parameterized.TestCase):
   )
   def test_is_the_masked_recursion(self, cell_name, order):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting(cell_name)
-      actual = _summed(_snap(cell, loss_fn, order=order), params, xs, ys)
+      cell, loss_fn, params, xs, ys = tables.setting(cell_name)
+      actual = tables.summed(_snap(cell, loss_fn, order=order), params, xs, ys)
       expected = oracles.sparse_gradients(
         cell, loss_fn, params, xs, ys, order=order
       )
-      oracles.assert_same_gradient(actual, _total(expected))
+      oracles.assert_same_gradient(actual, tables.total(expected))
 
   def test_every_order_is_another_until_all_is_reached(self):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting("sparse", 12)
+      cell, loss_fn, params, xs, ys = tables.setting("sparse", 12)
       _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
       grads = [
-        _summed(_snap(cell, loss_fn, order=order), params, xs, ys)["cell"]
+        tables.summed(_snap(cell, loss_fn, order=order), params, xs, ys)["cell"]
         for order in (1, 2, 3, 4)
       ]
       distances = [float(jnp.linalg.norm(g - exact["cell"])) for g in grads]
@@ -109,7 +93,9 @@ class SnapTest(parameterized.TestCase):
     with oracles.float64():
       args = {"cell": w, "readout": readout}, xs, ys
       params, xs, ys = jax.tree.map(jnp.asarray, args)
-      actual = _summed(_snap(cell, loss_fn, order=1), params, xs, ys)["cell"]
+      actual = tables.summed(_snap(cell, loss_fn, order=1), params, xs, ys)[
+        "cell"
+      ]
       _, exact = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
     np.testing.assert_allclose(actual, by_hand, rtol=1e-8, atol=1e-8)
     # It is an approximation: public codes have 0.445 and 0.895 on one draw.
@@ -140,17 +126,17 @@ class SnapTest(parameterized.TestCase):
   def test_saturated_units_stay_in(self):
     """And come back: the pattern is not one of values."""
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting("vanilla")
+      cell, loss_fn, params, xs, ys = tables.setting("vanilla")
       xs = xs.at[:2].mul(1e3)
       self.assertEqual(  # In the first two steps every derivative is zero.
         float(jnp.max(1 - cell.step(params["cell"], jnp.zeros(4), xs[0]) ** 2)),
         0.0,
       )
-      actual = _summed(_snap(cell, loss_fn, order=1), params, xs, ys)
+      actual = tables.summed(_snap(cell, loss_fn, order=1), params, xs, ys)
       expected = oracles.sparse_gradients(
         cell, loss_fn, params, xs, ys, order=1
       )
-      oracles.assert_same_gradient(actual, _total(expected))
+      oracles.assert_same_gradient(actual, tables.total(expected))
 
   def test_what_overflows_where_no_loss_looks_is_not_read(self):
     """The trace of a bias grows by 1e10 a step; losses end after two."""
@@ -164,19 +150,21 @@ class SnapTest(parameterized.TestCase):
     xs, ys = jnp.zeros((8, 3)), jnp.array([1.0, 1.0, *[0.0] * 6])
     for order in (1, 2):
       estimator = _snap(cell, loss_fn, order=order)
-      grads = _summed(estimator, params, xs, ys)["cell"]
+      grads = tables.summed(estimator, params, xs, ys)["cell"]
       # Of the losses 1 and 2 with respect to the bias: 1, and 1 + 1e10.
       np.testing.assert_allclose(grads[:, -1], 1e10, rtol=1e-6)
       np.testing.assert_array_equal(grads[:, :-1], 0)
 
   def test_a_weight_that_is_taken_out_gets_no_gradient(self):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting("sparse")
+      cell, loss_fn, params, xs, ys = tables.setting("sparse")
       plain_fn = lambda p, s, y: loss_fn({**p, "cell": jnp.zeros(1)}, s, y)
       mask = np.asarray(jax.jacrev(cell.step)(*_point(cell, params))).any(0)
       self.assertBetween(mask.mean(), 0.3, 0.9)
       for order in (1, 3):
-        grads = _summed(_snap(cell, plain_fn, order=order), params, xs, ys)
+        grads = tables.summed(
+          _snap(cell, plain_fn, order=order), params, xs, ys
+        )
         np.testing.assert_array_equal(np.asarray(grads["cell"]) != 0, mask)
 
   def test_cost_follows_what_is_kept(self):
@@ -210,12 +198,12 @@ class LeakTest(parameterized.TestCase):
   @parameterized.parameters(*_AFFINE)
   def test_eprop_is_its_formula(self, cell_name):
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting(cell_name)
-      actual = _summed(nf.estimators.eprop(cell, loss_fn), params, xs, ys)
+      cell, loss_fn, params, xs, ys = tables.setting(cell_name)
+      actual = tables.summed(nf.estimators.eprop(cell, loss_fn), params, xs, ys)
       expected = oracles.leaky_gradients(
         cell, loss_fn, params, xs, ys, leak_fn=lambda d: d
       )
-      oracles.assert_same_gradient(actual, _total(expected))
+      oracles.assert_same_gradient(actual, tables.total(expected))
 
   @parameterized.product(cell_name=("gru", "lstm"), decay=(None, 0.0, 0.7))
   def test_rflo_is_its_formula(self, cell_name, decay):
@@ -223,33 +211,35 @@ class LeakTest(parameterized.TestCase):
     if decay is not None:
       leak_fn = lambda d: decay * np.eye(len(d))
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting(cell_name)
+      cell, loss_fn, params, xs, ys = tables.setting(cell_name)
       estimator = nf.estimators.rflo(
         cell, loss_fn, decay=decay, feedback="symmetric"
       )
       expected = oracles.leaky_gradients(
         cell, loss_fn, params, xs, ys, leak_fn=leak_fn
       )
-      actual = _summed(estimator, params, xs, ys)
-      oracles.assert_same_gradient(actual, _total(expected))
+      actual = tables.summed(estimator, params, xs, ys)
+      oracles.assert_same_gradient(actual, tables.total(expected))
 
   def test_rflo_without_leak_is_the_immediate_gradient(self):
     with oracles.float64():
       for cell_name, decay in (("vanilla", None), ("gru", 0.0)):
-        cell, loss_fn, params, xs, ys = _setting(cell_name)
+        cell, loss_fn, params, xs, ys = tables.setting(cell_name)
         estimator = nf.estimators.rflo(
           cell, loss_fn, decay=decay, feedback="symmetric"
         )
         oracles.assert_same_gradient(
-          _summed(estimator, params, xs, ys),
-          _summed(nf.estimators.truncated_bptt(cell, loss_fn), params, xs, ys),
+          tables.summed(estimator, params, xs, ys),
+          tables.summed(
+            nf.estimators.truncated_bptt(cell, loss_fn), params, xs, ys
+          ),
         )
 
   def test_of_leaky_units_both_have_the_leak_of_the_paper(self):
     """P_t = (1 - 1 / tau) P_{t-1} + phi'(a_t) z_t / tau, spelt out."""
     with oracles.float64():
       time_constant = 3.0
-      _, loss_fn, params, xs, ys = _setting("vanilla")
+      _, loss_fn, params, xs, ys = tables.setting("vanilla")
       cell, w = _leaky(time_constant), params["cell"]
       h, trace, total = np.zeros(4), np.zeros((4, 8)), 0.0
       for x_t, y_t in zip(xs, ys, strict=True):
@@ -267,16 +257,16 @@ class LeakTest(parameterized.TestCase):
           cell, loss_fn, decay=1 - 1 / time_constant, feedback="symmetric"
         ),
       ):
-        actual = _summed(estimator, params, xs, ys)["cell"]
+        actual = tables.summed(estimator, params, xs, ys)["cell"]
         np.testing.assert_allclose(actual, total, rtol=1e-10)
 
   def test_where_they_differ(self):
     """Through the two numbers of a unit of an LSTM, from c to h."""
     with oracles.float64():
-      cell, loss_fn, params, xs, ys = _setting("lstm")
-      eprop = _summed(nf.estimators.eprop(cell, loss_fn), params, xs, ys)
+      cell, loss_fn, params, xs, ys = tables.setting("lstm")
+      eprop = tables.summed(nf.estimators.eprop(cell, loss_fn), params, xs, ys)
       rflo = nf.estimators.rflo(cell, loss_fn, feedback="symmetric")
-      rflo = _summed(rflo, params, xs, ys)
+      rflo = tables.summed(rflo, params, xs, ys)
       with self.assertRaisesRegex(AssertionError, "relative error"):
         oracles.assert_same_gradient(eprop, rflo)
 

@@ -188,3 +188,23 @@ def _make(name, cell_name, seed, dtype, **settings):
   params = oracles.make_params(cell, seed, dtype)
   estimator = INTERFACE[name][0](cell, loss_fn, **settings)
   return cell, loss_fn, params, estimator
+
+
+def setting(cell_name, num_steps=6):
+  """Returns a cell, its loss, parameters, inputs and targets."""
+  cell = oracles.CELLS[cell_name]()
+  loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+  return cell, loss_fn, params, *oracles.make_episode(num_steps)
+
+
+def summed(estimator, params, xs, ys, segment=1):
+  """The gradient of an episode."""
+  gradient = functools.partial(
+    nf.training.episode_gradient, estimator, segment=segment
+  )
+  return jax.jit(gradient)(params, jax.random.key(0), xs, ys).grads
+
+
+def total(gradients):
+  """The sum of the gradients of all steps."""
+  return jax.tree.map(lambda *g: sum(g), *gradients)

@@ -204,9 +204,9 @@ class CheckpointsTest(parameterized.TestCase):
       checkpoints.Checkpoints(self.folder, keep=0)
 
   @parameterized.parameters(
-    ({"x": 3}, r"\['x'\] to be an array as JAX holds it, got  int"),
-    ({"x": np.int64(2**40)}, "got int64 int64"),
-    ({"x": np.ones(2)}, "got float64 ndarray"),
+    ({"x": 3}, r"\['x'\] to be an array as JAX holds it, got int$"),
+    ({"x": np.int64(2**40)}, "got int64 of int64"),
+    ({"x": np.ones(2)}, "got ndarray of float64"),
     ({"x": jnp.asarray(0.3)}, "dtype of its own, got a weak float32"),
     ({"x": jnp.zeros((0, 2))}, "with numbers in it"),
   )
