@@ -104,8 +104,6 @@ def parse_flags(
       message of one line.
   """
   argv = list(argv)
-  types = typing.get_type_hints(study.Config)  # Of Annotated the plain ones.
-  _check_fields(argv, types)
   flags.DEFINE_bool(
     "full", False, "Run the published sizes.", flag_values=flag_values
   )
@@ -118,6 +116,33 @@ def parse_flags(
   # Overrides are taken from argv where the flag is defined, so what they
   # change must be known before the others are parsed.
   base = study.full if _is_full(argv) else study.Config()
+  config = parse_config(base, argv, flag_values)
+  return Options(
+    config,
+    flag_values["rerun"].value,
+    flag_values["runs_dir"].value,
+  )
+
+
+def parse_config(
+  base: Any, argv: Sequence[str], flag_values: flags.FlagValues
+) -> Any:
+  """Reads the flags `--config.FIELD=value` of a command line.
+
+  Args:
+    base: The configuration whose fields are set, a frozen dataclass.
+    argv: The program's name and its arguments.
+    flag_values: Where the other flags are defined.
+
+  Returns:
+    The configuration with these fields changed.
+
+  Raises:
+    flags.Error: If a flag is unknown or has a value of the wrong type, with a
+      message of one line.
+  """
+  types = typing.get_type_hints(type(base))  # Of Annotated the plain ones.
+  _check_fields(argv, types)
   # config_flags assigns to fields: give it a twin that is not frozen.
   fields = [
     (
@@ -140,13 +165,8 @@ def parse_flags(
   if extra:
     raise flags.Error(f"Unexpected argument {extra[0]!r}.")
   values = vars(flag_values["config"].value)
-  config = study.Config(
+  return type(base)(
     **{name: _as_type(name, values[name], types[name]) for name in types}
-  )
-  return Options(
-    config,
-    flag_values["rerun"].value,
-    flag_values["runs_dir"].value,
   )
 
 

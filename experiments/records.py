@@ -63,6 +63,12 @@ def has_run(
   return identity in (None, _read_json(folder / "config.json"))
 
 
+def is_begun(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
+  """Says whether this very run has been started here, and not finished."""
+  is_same = _read_json(folder / "config.json") == identity
+  return is_same and not (folder / "RUN").exists()
+
+
 def is_judged(folder: pathlib.Path, judging: str | None = None) -> bool:
   """Says the same of claims and figure; `judging` as of `fingerprints`."""
   mark = _vouched(folder, "DONE", _JUDGED_FILES)
@@ -109,6 +115,21 @@ def lock(folder: pathlib.Path) -> Iterator[None]:
       print(f"Waiting for another run in {folder}.", file=sys.stderr)
       fcntl.flock(file, fcntl.LOCK_EX)
     yield
+
+
+def is_locked(folder: pathlib.Path) -> bool:
+  """Says whether a process writes to the folder now."""
+  try:
+    file = open(folder / "LOCK")
+  except OSError:
+    return False
+  with file:
+    try:
+      # Shared: those who only ask do not stand in one another's way.
+      fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+      return True
+  return False
 
 
 def begin(

@@ -9,29 +9,25 @@ the MNIST files, for the studies that compare with figures published for MNIST.
 """
 
 import dataclasses
-import difflib
 import functools
 import importlib
-import os
 import pathlib
 import shlex
 import signal
-import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from absl import app, flags
-from rich import progress as rich_progress
 
 from experiments import errors, progress, records, registry, runs
 from experiments import study as study_lib
 from experiments.report import render, text
+from launch import commands, pool
 
 _LOG_LINES = 30  # Of a crashed study, shown in the report.
-_POLL_SECONDS = 0.1
 
 
 @dataclasses.dataclass
@@ -46,12 +42,11 @@ class Job:
   folder: pathlib.Path = pathlib.Path()
   is_finished: bool = False
   error: str = ""  # The end of its log, if it crashed.
-  bar: rich_progress.TaskID | None = None
 
   @property
   def name(self) -> str:
     """The study's name, taken from the module's if need be."""
-    return self.study.name if self.study else _name(self.module)
+    return self.study.name if self.study else registry.name_of(self.module)
 
 
 def main() -> None:
@@ -70,26 +65,16 @@ def main() -> None:
     "data_dir", "", "Folder with MNIST, for the studies that can read it."
   )
 
-  def parse(argv: Sequence[str]) -> list[str]:
-    if {"--help", "-help", "-h"} & set(argv):
-      print(f"{__doc__}\n{flags.FLAGS.module_help(sys.modules[__name__])}")
-      sys.exit(0)
-    with errors.one_sentence():
-      rest = flags.FLAGS(argv)
-      if rest[1:]:
-        raise flags.Error(f"Unexpected argument {rest[1]!r}.")
-      return rest
-
   def run(argv: Sequence[str]) -> None:
     del argv
     if listed.value:
-      print("\n".join(map(_name, registry.MODULES)))
+      print("\n".join(map(registry.name_of, registry.MODULES)))
       return
     # Children are ended on the way out, also when a job manager ends this.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with errors.one_sentence():
       status = reproduce(
-        _chosen(only.value),
+        registry.matching(only.value),
         runs_dir=pathlib.Path(runs_dir.value),
         full=full.value,
         rerun=rerun.value,
@@ -98,25 +83,7 @@ def main() -> None:
       )
     sys.exit(status)
 
-  app.run(run, flags_parser=parse)
-
-
-def _name(module):
-  """What a user calls a study: its path in experiments/."""
-  return module.removeprefix("experiments.").replace(".", "/")
-
-
-def _chosen(part):
-  """The modules whose name contains a part."""
-  part = part.replace(".", "/").removeprefix("experiments/")
-  modules = [m for m in registry.MODULES if part in _name(m)]
-  if not modules:
-    names = [_name(m) for m in registry.MODULES]
-    names += [name.split("/")[1] for name in names]
-    near = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "see --list."
-    raise ValueError(f"no study's name contains {part!r}; {hint}")
-  return modules
+  app.run(run, flags_parser=commands.parser(__doc__, __name__))
 
 
 def reproduce(
@@ -153,11 +120,9 @@ def reproduce(
   alone = [job for job in due if job.study.exclusive]
   with progress.bars() as bars:
     total = bars.add_task("all studies", total=len(due) or 1, note="")
-    for job in beside + alone:
-      job.bar = bars.add_task(job.name, total=1.0, start=False, note="waiting")
-    overall = functools.partial(_show_overall, bars, total, due)
-    _run_all(beside, bars, overall, rerun, limit=_num_cpus())
-    _run_all(alone, bars, overall, rerun, limit=1)
+    for some, limit in ((beside, pool.num_cpus()), (alone, 1)):
+      children = [_child(job, rerun) for job in some]
+      pool.run_all(children, bars=bars, total=total, limit=limit)
   seconds = time.monotonic() - start
   totals = render.write_report(
     runs_dir / report,
@@ -203,86 +168,14 @@ def _prepare(
   return job
 
 
-def _run_all(
-  jobs: Sequence[Job],
-  bars: rich_progress.Progress,
-  overall: Callable[[], None],
-  rerun: bool,
-  limit: int,
-) -> None:
-  environment = _environment(min(limit, len(jobs)))
-  waiting = list(jobs)
-  running: dict[str, tuple[Job, subprocess.Popen]] = {}
-  try:
-    while waiting or running:
-      while waiting and len(running) < limit:
-        job = waiting.pop(0)
-        running[job.module] = job, _start(job, rerun, environment)
-        bars.start_task(job.bar)
-      time.sleep(_POLL_SECONDS)
-      for job, process in list(running.values()):
-        fraction, note = progress.read_status(job.folder / "status.json")
-        if process.poll() is not None:
-          del running[job.module]
-          fraction, note = 1.0, _settle(job, process.returncode)
-          if not sys.stderr.isatty():
-            print(f"{job.name}: {note}", file=sys.stderr, flush=True)
-          bars.stop_task(job.bar)
-        bars.update(job.bar, completed=fraction, note=note)
-      overall()
-  finally:
-    for _, process in running.values():
-      _kill(process)
-
-
-def _show_overall(bars, total, due):
-  """One bar for all: each study counts by how far it is."""
-  done = {task.id: task.completed for task in bars.tasks}
-  bars.update(total, completed=sum(done[job.bar] for job in due))
-
-
-def _environment(num_children: int) -> dict[str, str]:
-  if num_children < 2:
-    return dict(os.environ)
-  num_threads = max(1, _num_cpus() // num_children)
-  defaults = {
-    # XLA's name for the size of its thread pool. As many threads in each of
-    # several processes as there are cores only get into one another's way.
-    "NPROC": str(num_threads),
-    # Otherwise the first to start takes most of an accelerator's memory.
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-  }
-  return defaults | dict(os.environ)
-
-
-def _num_cpus() -> int:
-  if hasattr(os, "sched_getaffinity"):  # Not on macOS.
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
-
-
-def _start(
-  job: Job, rerun: bool, environment: dict[str, str]
-) -> subprocess.Popen:
-  job.folder.mkdir(parents=True, exist_ok=True)
-  status_file = str(job.folder / "status.json")
-  command = [sys.executable, "-m", job.module, *job.arguments]
-  with open(job.folder / "log.txt", "wb") as log:
-    return subprocess.Popen(
-      command + (["--rerun"] if rerun else []),
-      stdin=subprocess.DEVNULL,
-      stdout=log,
-      stderr=subprocess.STDOUT,
-      env=environment | {progress.STATUS_FILE: status_file},
-      # A group of its own: Ctrl-C reaches this process only, which then ends
-      # the children and whatever they have started.
-      start_new_session=True,
-    )
+def _child(job: Job, rerun: bool) -> pool.Child:
+  arguments = job.arguments + (["--rerun"] if rerun else [])
+  settle = functools.partial(_settle, job)
+  return pool.Child(job.name, job.module, arguments, job.folder, settle)
 
 
 def _settle(job: Job, status: int) -> str:
   """Judges what a child has left behind."""
-  (job.folder / "status.json").unlink(missing_ok=True)
   job.is_finished = status == 0 and records.is_finished(job.folder)
   if job.is_finished:
     return "done"
@@ -290,14 +183,6 @@ def _settle(job: Job, status: int) -> str:
   lines = lines[-_LOG_LINES:] + [f"Exit status {status}."]
   job.error = "\n".join(lines)
   return "crashed"
-
-
-def _kill(process: subprocess.Popen) -> None:
-  try:
-    os.killpg(process.pid, signal.SIGKILL)
-  except ProcessLookupError:
-    pass
-  process.wait()
 
 
 def _section(job: Job) -> render.Section:

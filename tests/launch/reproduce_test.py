@@ -14,7 +14,7 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from experiments import progress, records, registry
+from experiments import records, registry
 from launch import reproduce
 
 _HEAD = """
@@ -143,12 +143,12 @@ class ReproduceTest(absltest.TestCase):
       "experiments.rtrl_vs_tbptt.m",
     ):
       self.assertEqual(
-        reproduce._chosen(part), ["experiments.rtrl_vs_tbptt.murray"]
+        registry.matching(part), ["experiments.rtrl_vs_tbptt.murray"]
       )
-    self.assertLen(reproduce._chosen(""), len(registry.MODULES))
+    self.assertLen(registry.matching(""), len(registry.MODULES))
     for part, near in (("muray", "murray"), ("textbok/xor", "textbook/xor")):
       with self.assertRaisesRegex(ValueError, f"did you mean {near}?"):
-        reproduce._chosen(part)
+        registry.matching(part)
 
   def test_command_line(self):
     cases = {  # Arguments, exit status, and what is said.
@@ -176,15 +176,6 @@ class ReproduceTest(absltest.TestCase):
         self.assertIn(said, output)
         self.assertEqual(process.returncode, status)
         self.assertNotIn("Traceback", output)
-
-  def test_one_bar_counts_all_studies(self):
-    bars = progress.bars()
-    total = bars.add_task("all", total=2, note="")
-    jobs = [mock.Mock(bar=bars.add_task("", total=1.0, note="")) for _ in "ab"]
-    bars.update(jobs[0].bar, completed=1.0)
-    bars.update(jobs[1].bar, completed=0.25)
-    reproduce._show_overall(bars, total, jobs)
-    self.assertEqual(bars.tasks[0].completed, 1.25)
 
   def test_an_interrupt_ends_the_children(self):
     code = (

@@ -1,0 +1,363 @@
+"""Sweeps: what is finished stays, whatever is killed, and says the same."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import chex
+import jax
+import numpy as np
+import optax
+from absl import flags
+from absl.testing import absltest, parameterized
+
+import nnfun as nf
+from experiments import checkpoints, records
+from experiments import trial as trial_lib
+from experiments.rtrl_vs_tbptt.delayed_addition import run
+from experiments.rtrl_vs_tbptt.delayed_addition import trial as trial_module
+from launch import plan as plan_lib
+from launch import states, worker
+
+_STUDY = "rtrl_vs_tbptt/delayed_addition"
+_TRIAL = trial_module.TRIAL
+_TINY = "num_units=4;num_steps=500"
+# Ten pieces of 40,000 steps, so that it can be killed in between.
+_LONG = "num_units=4;num_steps=400000;learning_rate=0.01,0.03"
+_SECONDS = 240  # Within which anything here is done on the busiest machine.
+
+
+def _configs(**settings):
+  """Nine runs: more than the tests have devices, and no multiple of them."""
+  base = {"num_units": 4, "num_steps": 500} | settings
+  return [
+    trial_module.Config(**base, learning_rate=rate, seed=seed)
+    for rate in (0.003, 0.01, 0.03)
+    for seed in (0, 1, 2**32 - 1)
+  ]
+
+
+class TrialTest(absltest.TestCase):
+  def run_together(self, configs):
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    at = checkpoints.Checkpoints(folder)
+    return trial_lib.run_together(_TRIAL, configs, at)
+
+  def test_runs_side_by_side_are_the_runs_alone(self):
+    configs = _configs()
+    together = self.run_together(configs)
+    self.assertEqual(together.shape, (9, 50))
+    self.assertTrue(np.isfinite(together).all())
+    # Rates and seeds each make a difference.
+    distances = np.abs(together[:, None] - together).max(-1)
+    self.assertGreater(distances[~np.eye(9, dtype=bool)].min(), 1e-3)
+    for number in (0, 8):
+      (alone,) = self.run_together(configs[number : number + 1])
+      np.testing.assert_allclose(together[number], alone, rtol=1e-4, atol=1e-6)
+
+  def test_a_curve_is_that_of_train_stream(self):
+    config = _configs()[-1]
+    state = trial_module.start(config, jax.random.key(config.seed))
+    cell = nf.cells.vanilla(num_inputs=2, num_units=4)
+    task = nf.tasks.delayed_addition(num_steps=500, delays=(4, 6))
+    _, losses = nf.training.train_stream(
+      nf.estimators.rtrl(cell, run.loss_fn),
+      optax.sgd(0.03),
+      state.stream,
+      *task.sample(state.key_stream),
+      segment=1,
+    )
+    (curve,) = self.run_together([config])
+    expected = np.asarray(losses).reshape(50, -1).mean(1)
+    np.testing.assert_allclose(curve, expected, rtol=1e-4, atol=1e-6)
+
+  def test_goes_on_bit_for_bit_from_a_checkpoint(self):
+    configs = _configs()
+    expected = self.run_together(configs)
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    at = checkpoints.Checkpoints(folder)
+    program = trial_lib.prepare(_TRIAL, configs)
+    checkpoints.run(program.work, program.start(), 4, at)
+    chex.assert_trees_all_equal(
+      trial_lib.run_together(_TRIAL, configs, at), expected
+    )
+
+  def test_refuses_what_is_not_one_program(self):
+    configs = [*_configs(), *_configs(num_units=5)]
+    with self.assertRaisesRegex(ValueError, "differ in learning_rate, gain, s"):
+      trial_lib.prepare(_TRIAL, configs)
+
+
+class PlanTest(parameterized.TestCase):
+  def test_numbers_share_a_program_and_shapes_do_not(self):
+    grid = "learning_rate=1e-3,1e-2;num_units=4,8;num_steps=500"
+    plan = plan_lib.make(_STUDY, grid, num_seeds=3)
+    self.assertEqual(plan.study, _STUDY)
+    self.assertEqual(plan.fields, ["learning_rate", "num_units"])
+    self.assertEqual([len(job.configs) for job in plan.jobs], [6, 6])
+    for job, units in zip(plan.jobs, (4, 8), strict=True):
+      found = {(c.num_units, c.learning_rate, c.seed) for c in job.configs}
+      expected = {(units, r, s) for r in (1e-3, 1e-2) for s in range(3)}
+      self.assertEqual(found, expected)
+      self.assertEqual({c.num_steps for c in job.configs}, {500})
+
+  def test_runs_can_be_spread_over_jobs(self):
+    grid = "learning_rate=1e-3,1e-2;num_units=4,8"
+    plan = plan_lib.make(_STUDY, grid, num_seeds=3, runs_per_job=4)
+    self.assertEqual([len(job.configs) for job in plan.jobs], [4, 2, 4, 2])
+    self.assertEqual(plan.num_runs, 12)
+    self.assertLen({job.name for job in plan.jobs}, 4)
+
+  def test_the_name_is_that_of_what_is_run(self):
+    def name(grid, **kwargs):
+      return plan_lib.make(_STUDY, grid, **kwargs).name
+
+    self.assertEqual(name(_TINY), name("num_steps=500;num_units=4"))
+    names = [
+      name(_TINY),
+      name(_TINY, num_seeds=2),
+      name(_TINY.replace("500", "1000")),
+      name(_TINY, num_seeds=2, runs_per_job=1),
+    ]
+    self.assertLen(set(names), len(names))
+
+  def test_a_study_without_trials_is_run_as_a_whole(self):
+    plan = plan_lib.make("long_lag", "num_trials=2,3", num_seeds=2)
+    self.assertEqual([len(job.configs) for job in plan.jobs], [1] * 4)
+    self.assertIsNone(plan_lib.subject("long_lag").trial)
+
+  def test_is_read_as_it_was_written(self):
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    for plan in (
+      plan_lib.make(_STUDY, "learning_rate=1e-3,1e-2", num_seeds=2),
+      plan_lib.make("copy_curriculum", "windows=(2,4),(2,8);clip=0.5"),
+    ):
+      plan_lib.write(folder, plan)
+      self.assertEqual(plan_lib.read(folder), plan)
+
+  @parameterized.parameters(
+    ("num_unit=3", flags.Error, "No setting is called num_unit; did you mean"),
+    ("num_units", flags.Error, "must be FIELD=VALUE"),
+    ("num_units=", flags.Error, "must be FIELD=VALUE"),
+    ("num_units=3;num_units=4", flags.Error, "has num_units twice"),
+    ("seed=1,2", flags.Error, "--seeds says how many"),
+    ("num_units=x", flags.Error, "num_units must be of type int, got 'x'"),
+    ("num_units=-1", ValueError, "num_units to be a finite number >= 1"),
+    ("estimator=rtlr", ValueError, "estimator to be one of"),
+  )
+  def test_says_what_is_wrong_with_a_grid(self, grid, kind, text):
+    with self.assertRaisesRegex(kind, text):
+      plan_lib.make(_STUDY, grid)
+
+  def test_says_what_is_wrong_with_the_rest(self):
+    with self.assertRaisesRegex(ValueError, "did you mean delayed_addition"):
+      plan_lib.make("delayd_addition", "")
+    with self.assertRaisesRegex(ValueError, "name of one study, got 'l'"):
+      plan_lib.make("l", "")
+    with self.assertRaisesRegex(ValueError, "at least one seed"):
+      plan_lib.make(_STUDY, "", num_seeds=0)
+    with self.assertRaisesRegex(ValueError, "folder of a sweep, got /no/where"):
+      plan_lib.read(pathlib.Path("/no/where"))
+
+
+class SweepCase(absltest.TestCase):
+  """Sweeps as commands, in a folder of their own."""
+
+  def setUp(self):
+    super().setUp()
+    self.runs_dir = pathlib.Path(
+      self.enterContext(tempfile.TemporaryDirectory())
+    )
+
+  def start(self, module, *arguments, runs_dir=None):
+    command = [sys.executable, "-m", f"launch.{module}", *arguments]
+    process = subprocess.Popen(
+      [*command, f"--runs_dir={runs_dir or self.runs_dir}"],
+      cwd=records.ROOT,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+    )
+    self.addCleanup(process.stdout.close)
+    self.addCleanup(process.wait)
+    self.addCleanup(process.kill)
+    return process
+
+  def sweep(self, grid, *arguments, study=_STUDY, runs_dir=None):
+    """The process of a sweep, its folder and its plan."""
+    plan = plan_lib.make(
+      study, grid, runs_per_job=1 if "--runs_per_job=1" in arguments else 0
+    )
+    process = self.start(
+      "sweep",
+      f"--study={study}",
+      f"--grid={grid}",
+      *arguments,
+      runs_dir=runs_dir,
+    )
+    folder = (runs_dir or self.runs_dir) / "sweeps" / plan.study / plan.name
+    return process, folder, plan
+
+  def end(self, process, status=0):
+    output, _ = process.communicate(timeout=_SECONDS)
+    self.assertEqual(process.returncode, status, output)
+    self.assertNotIn("Traceback", output)
+    return output
+
+  def wait(self, condition):
+    deadline = time.monotonic() + _SECONDS
+    while not (found := condition()):
+      self.assertLess(time.monotonic(), deadline)
+      time.sleep(0.05)
+    return found
+
+  def curves(self, folder, plan):
+    return [
+      records.load_arrays(plan_lib.folder_of(folder, job), worker.Curves)
+      for job in plan.jobs
+    ]
+
+  def words(self, folder, plan):
+    return [states.state_of(folder, plan, job).word for job in plan.jobs]
+
+  def worker_of(self, folder, plan, *, pieces=2):
+    """The process of the first job, when some pieces of it are done."""
+    at = plan_lib.folder_of(folder, plan.jobs[0]).absolute()
+    self.wait(lambda: (at / "checkpoints" / str(pieces)).exists())
+    return self.wait(lambda: _process_with(plan.jobs[0].name, "launch.worker"))
+
+
+def _process_with(*words):
+  """The id of a process of ours, not of its parent, by its command line."""
+  for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    try:
+      command = path.read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+      continue
+    if set(words) <= set(command):
+      return int(path.parent.name)
+  return None
+
+
+@absltest.skipUnless(os.path.isdir("/proc/self"), "finds processes in /proc")
+class KilledTest(SweepCase):
+  def test_kills_change_nothing(self):
+    """Worker, then parent, by kill -9; then run again to the end."""
+    undisturbed = self.runs_dir / "undisturbed"
+    other, at, plan = self.sweep(_LONG, runs_dir=undisturbed)
+    self.end(other)
+
+    process, folder, plan = self.sweep(_LONG)
+    first = self.worker_of(folder, plan)
+    os.kill(first, signal.SIGKILL)
+    self.wait(lambda: _process_with(plan.jobs[0].name) not in (None, first))
+    second = self.worker_of(folder, plan, pieces=3)
+    process.kill()
+    process.wait()
+    # The child ends with its parent.
+    self.wait(lambda: not pathlib.Path(f"/proc/{second}").exists())
+    self.assertEqual(self.words(folder, plan), [states.Word.STOPPED])
+    output = self.end(self.start("status", f"--sweep={folder}"))
+    self.assertIn("1 stopped", output)
+
+    process, folder, plan = self.sweep(_LONG)
+    output = self.end(process)
+    self.assertIn("2 runs in 1 jobs, 1 of them to be run", output)
+    self.assertEqual(self.words(folder, plan), [states.Word.DONE])
+    chex.assert_trees_all_equal(
+      self.curves(folder, plan), self.curves(at, plan)
+    )
+    self.assertEqual(
+      (folder / "table.csv").read_bytes(), (at / "table.csv").read_bytes()
+    )
+    # Nothing is left of checkpoints, and nothing is run again.
+    self.assertEmpty(list(folder.rglob("checkpoints")))
+    output = self.end(self.sweep(_LONG)[0])
+    self.assertIn("2 runs in 1 jobs, 0 of them to be run", output)
+
+  def test_an_interrupt_ends_the_children(self):
+    process, folder, plan = self.sweep(_LONG)
+    child = self.worker_of(folder, plan)
+    process.send_signal(signal.SIGINT)
+    output = self.end(process, status=1)
+    self.assertIn("Error: interrupted; what was finished before", output)
+    self.wait(lambda: not pathlib.Path(f"/proc/{child}").exists())
+
+
+class FaultsTest(SweepCase):
+  def test_two_sweeps_at_once_do_the_work_once(self):
+    both = [self.sweep(_TINY)[0] for _ in range(2)]
+    outputs = [self.end(process) for process in both]
+    _, folder, plan = self.sweep(_TINY)
+    self.assertEqual(self.words(folder, plan), [states.Word.DONE])
+    for output in outputs:
+      self.assertIn("Best: default, ", output)
+
+  def test_a_damaged_result_is_made_again(self):
+    process, folder, plan = self.sweep(_TINY)
+    self.end(process)
+    expected = self.curves(folder, plan)
+    path = plan_lib.folder_of(folder, plan.jobs[0]) / "arrays.npz"
+    path.write_bytes(path.read_bytes()[:-10])
+    self.assertNotEqual(self.words(folder, plan), [states.Word.DONE])
+    self.end(self.sweep(_TINY)[0])
+    chex.assert_trees_all_equal(self.curves(folder, plan), expected)
+
+  def test_a_run_that_fails_stops_no_other_and_is_repeated(self):
+    grid = f"estimator=truncated_bptt,rolling_bptt;{_TINY}"
+    plan = plan_lib.make(_STUDY, grid)
+    folder = self.runs_dir / "sweeps" / plan.study / plan.name
+    in_the_way = plan_lib.folder_of(folder, plan.jobs[0]) / "checkpoints"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    output = self.end(self.sweep(grid)[0], status=1)
+    self.assertIn("1 jobs are not done; the same command repeats", output)
+    failed, done = states.Word.FAILED, states.Word.DONE
+    self.assertEqual(self.words(folder, plan), [failed, done])
+    self.assertIn("Best: estimator=rolling_bptt", output)
+    self.assertIn("1 runs are not done", output)
+    output = self.end(self.start("status"), status=1)
+    self.assertIn("1 done, 0 running, 1 failed", output)
+    self.assertIn("Error", output)  # The last line of it.
+
+    in_the_way.unlink()
+    output = self.end(self.sweep(grid)[0])
+    self.assertIn("2 jobs, 1 of them to be run", output)
+    self.assertEqual(self.words(folder, plan), [done, done])
+
+  def test_a_full_disk_loses_nothing(self):
+    expected, undisturbed, plan = self.sweep(_TINY)
+    self.end(expected)
+    disk = self.runs_dir / "disk"
+    disk.mkdir()
+    _mount(self, disk, "size=160k")
+    output = self.end(self.sweep(_TINY, runs_dir=disk)[0], status=1)
+    self.assertIn("1 jobs are not done", output)
+    folder = disk / "sweeps" / plan.study / plan.name
+    self.assertNotEqual(self.words(folder, plan), [states.Word.DONE])
+    _mount(self, disk, "size=64m", "remount")
+    self.end(self.sweep(_TINY, runs_dir=disk)[0])
+    chex.assert_trees_all_equal(
+      self.curves(folder, plan), self.curves(undisturbed, plan)
+    )
+
+
+def _mount(test, folder, *options):
+  """Makes a small disk, or another size of it, where that is allowed."""
+  command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs"]
+  try:
+    done = subprocess.run([*command, folder], capture_output=True, check=False)
+  except FileNotFoundError:
+    test.skipTest("there is no command mount")
+  if done.returncode:
+    test.skipTest(f"needs the right to mount: {done.stderr.decode().strip()}")
+  if "remount" not in options:
+    test.addCleanup(subprocess.run, ["umount", folder], check=True)
+
+
+if __name__ == "__main__":
+  absltest.main()
