@@ -46,19 +46,26 @@ class Checkpoints:
     """
     nf.base.check_count("keep", keep)
     self._folder = pathlib.Path(folder).absolute()
+    self._folder.mkdir(parents=True, exist_ok=True)
     self._lock = None
+    # Of several processes each has its own, and one of them writes.
+    alone = ocp.options.MultiprocessingOptions(
+      primary_host=jax.process_index(), active_processes={jax.process_index()}
+    )
     self._manager = ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(
         max_to_keep=keep,
+        create=False,
+        multiprocessing_options=alone,
         # When `save` returns, the checkpoint is on the disk.
         enable_async_checkpointing=False,
         # Another process may be writing: `claim` does it.
         cleanup_tmp_directories=False,
       ),
       item_handlers={
-        _STATE: ocp.StandardCheckpointHandler(),
-        _DESCRIPTION: ocp.JsonCheckpointHandler(),
+        _STATE: ocp.StandardCheckpointHandler(multiprocessing_options=alone),
+        _DESCRIPTION: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
       },
     )
 
@@ -113,10 +120,8 @@ class Checkpoints:
       raise ValueError("expected a state with numbers in it, got none")
     if step in self.steps():
       self._manager.delete(step)
-    # Orbax takes no leaf without a number.
-    data = [d for d in map(_as_data, jax.tree.leaves(state)) if d.size]
     items = {
-      _STATE: ocp.args.StandardSave(data),
+      _STATE: ocp.args.StandardSave(_to_orbax(state)),
       _DESCRIPTION: ocp.args.JsonSave(_sealed(description)),
     }
     self._manager.save(step, args=ocp.args.Composite(**items), force=True)
@@ -161,8 +166,8 @@ class Checkpoints:
       raise _DamagedError("what it says of its leaves has changed")
     expected = _describe(like)
     _check_kinds(f"checkpoint {step} in {self._folder}", description, expected)
-    data = [d for d in map(_as_data, jax.tree.leaves(like)) if d.size]
-    saved = iter(self._read(step, _STATE, ocp.args.StandardRestore(data)))
+    args = ocp.args.StandardRestore(_to_orbax(like))
+    saved = iter(self._read(step, _STATE, args))
     state = jax.tree.map(
       lambda leaf: _as_leaf(next(saved), leaf) if jnp.size(leaf) else leaf, like
     )
@@ -288,9 +293,16 @@ def _as_data(leaf):
 
 
 def _as_leaf(data, like):
+  data = jax.device_put(data, _as_data(like).sharding)
   if not _is_key(like):
     return data
   return jax.random.wrap_key_data(data, impl=jax.random.key_impl(like))
+
+
+def _to_orbax(state):
+  """Arrays of the host, which it takes in one of several processes as well."""
+  leaves = map(_as_data, jax.tree.leaves(state))
+  return [np.asarray(d) for d in leaves if d.size]  # None without a number.
 
 
 def _sealed(description):

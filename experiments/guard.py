@@ -75,6 +75,8 @@ def _explain(train, state, bad):
   watched = jax.jit(functools.partial(train, on_update=on_update))
   jax.block_until_ready(watched(state))
   jax.effects_barrier()
+  if last < 0:  # The first of several processes is called back.
+    return "process 0 says where it began"
   finite = "its loss and gradient are finite"
   if not found:
     return f"update {last} ends with {_paths(bad)}, and {finite}"
