@@ -18,6 +18,7 @@ from absl.testing import absltest, parameterized
 from experiments import checkpoints, metrics, records
 from launch import distributed, peers
 from tests import oracles
+from tests.launch import slurm
 
 # Small, and the estimator draws random numbers of its own.
 _CONFIG = distributed.Config(
@@ -173,6 +174,26 @@ class DistributedTest(parameterized.TestCase):
     lines = [metrics.read(config.folder) for config in (killed, never)]
     self.assertEqual(*lines)
     self.assertLen(lines[0], 2)
+
+  def test_tasks_of_slurm_find_each_other(self):
+    slurm.require_slurm()
+    alone, both = self.config("alone"), self.config("both")
+    found = subprocess.run(
+      [
+        *("srun", "--ntasks=2", sys.executable, "-m", "launch.distributed"),
+        *arguments(both),
+      ],
+      cwd=records.ROOT,
+      env=environment(),
+      capture_output=True,
+      text=True,
+      timeout=300,
+    )
+    self.assertEqual(found.returncode, 0, found.stderr)
+    self.assertIn("mesh: data=2 cpu devices of 2 processes", found.stdout)
+    with oracles.float64():
+      run_here(alone)
+      assert_close(final_params(both), final_params(alone))
 
   def test_what_is_no_longer_finite_ends_all_processes_and_is_named(self):
     config = self.config(learning_rate=1e300)
