@@ -22,7 +22,7 @@ from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
 
-from experiments import errors, fields, progress, runs
+from experiments import errors, fields, progress, runs, settings
 from experiments import study as study_lib
 from experiments.report import render, text
 
@@ -198,10 +198,14 @@ def config_help(quick: Any, full: Any) -> list[str]:
     full: The values with `--full`; those that differ are said.
   """
   comments = fields.comments(type(quick))
+  kinds = typing.get_type_hints(type(quick), include_extras=True)
   lines = []
   for field in dataclasses.fields(quick):
     value, published = (getattr(c, field.name) for c in (quick, full))
     text = comments.get(field.name, "")
+    for rule in getattr(kinds[field.name], "__metadata__", ()):
+      if isinstance(rule, settings.Names):
+        text += f" Is {rule}."
     if value != published:
       text += f" (--full: {published!r})"
     lines.append(f"  --config.{field.name}={value!r}")

@@ -22,15 +22,12 @@ import contextlib
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
-import optax
 from absl import app, flags, logging
-from jax.sharding import AxisType, NamedSharding
-from jax.sharding import PartitionSpec as P
 
 import nnfun as nf
 from experiments import (
@@ -41,38 +38,8 @@ from experiments import (
   guard,
   metrics,
   records,
-  settings,
 )
 from launch import peers, problems
-
-
-@dataclasses.dataclass(frozen=True)
-class Config(settings.Config):
-  """What is trained, and how long."""
-
-  task: settings.one_of(problems.PROBLEMS) = "delayed_addition"
-  num_steps: settings.at_least(2) = 32  # Of an episode.
-  cell: settings.one_of(problems.CELLS) = "gru"
-  num_units: settings.Count = 32  # Of the cell.
-  estimator: settings.one_of(problems.ESTIMATORS) = "rtrl"
-  segment: settings.Count = 1  # Steps between two updates of the estimator.
-  online: bool = True  # Whether parameters change after each segment.
-  batch_size: settings.Count = 64  # Episodes at a time, on all devices.
-  learning_rate: settings.Positive = 1e-3  # Of Adam.
-  num_batches: settings.Count = 1000  # To train on, in all.
-  batches_per_checkpoint: settings.Count = 100  # Divides num_batches.
-  updates_per_report: settings.Count = 100  # Of the loss, to metrics.jsonl.
-  tensorboard: bool = False  # Whether to write its event files as well.
-  seed: settings.Seed = 0  # Of weights, episodes and the estimator.
-  folder: str = "runs/distributed"  # Of this run alone.
-
-  def rules(self) -> Iterable[tuple[bool, str]]:
-    """Yields what fields have to be to each other."""
-    is_whole = self.num_batches % self.batches_per_checkpoint == 0
-    yield is_whole, "num_batches to be a multiple of batches_per_checkpoint"
-    is_even = self.task != "copy" or self.num_steps % 2 == 0
-    yield is_even, "num_steps to be even in this task"
-
 
 _MAY_CHANGE = {"num_batches", "tensorboard", "folder"}
 
@@ -80,7 +47,7 @@ _MAY_CHANGE = {"num_batches", "tensorboard", "folder"}
 class Options(NamedTuple):
   """What a command line asks for."""
 
-  config: Config
+  config: problems.Config
   coordinator_address: str | None
   num_processes: int | None
   process_id: int | None
@@ -103,11 +70,11 @@ def main() -> None:
   def parse(argv: Sequence[str]) -> Options:
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv):
       print(f"{__doc__}\n{flags.FLAGS.module_help(sys.modules[__name__])}")
-      print("\n".join(cli.config_help(Config(), Config())))
+      print("\n".join(cli.config_help(problems.Config(), problems.Config())))
       sys.exit(0)
     with errors.one_sentence():
       others = Options._fields[1:]
-      config = cli.read_config(Config(), argv, flags.FLAGS, others)
+      config = cli.read_config(problems.Config(), argv, flags.FLAGS, others)
     return Options(config, *(flags.FLAGS[name].value for name in others))
 
   app.run(_launch, flags_parser=parse)
@@ -124,81 +91,11 @@ def _launch(options):
       run(options.config)
 
 
-class Training(NamedTuple):
-  """A run as JAX sees it."""
-
-  start: nf.training.EpisodesState  # Whole on every device.
-  piece: Callable[..., tuple]  # As `guard.guard` takes it.
-  updates_per_batch: int
-
-
-def prepare(
-  config: Config, devices: Sequence[jax.Device] | None = None
-) -> Training:
-  """Makes a run, without running it.
-
-  Args:
-    config: what is trained.
-    devices: the devices of all processes; all there are by default.
-
-  Returns:
-    The state from which training starts, and the training up to a checkpoint.
-
-  Raises:
-    ValueError: if the batch cannot be shared evenly.
-  """
-  devices = jax.devices() if devices is None else devices
-  if config.batch_size % len(devices):
-    raise ValueError(
-      f"expected batch_size to be a multiple of the {len(devices)} devices, "
-      f"got {config.batch_size}"
-    )
-  mesh = jax.make_mesh(
-    (len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices
-  )
-  everywhere = NamedSharding(mesh, P())
-  task, estimator, init = problems.make(
-    config.task,
-    config.num_steps,
-    config.cell,
-    config.num_units,
-    config.estimator,
-  )
-  optimizer = optax.adam(config.learning_rate)
-
-  def start():
-    key_init, key_train = jax.random.split(jax.random.key(config.seed))
-    return nf.training.episodes_init(optimizer, init(key_init), key_train)
-
-  def piece(state, on_update=None):
-    after = nf.training.train_episodes(
-      estimator,
-      optimizer,
-      task,
-      state,
-      num_episodes=config.batches_per_checkpoint,
-      segment=config.segment,
-      batch_size=config.batch_size,
-      online=config.online,
-      on_update=on_update,
-      sharding=NamedSharding(mesh, P("data")),
-    )
-    return jax.lax.with_sharding_constraint(after, everywhere)
-
-  episode = jax.eval_shape(task.sample, jax.random.key(0))
-  num_segments = nf.training.num_segments(episode, config.segment)
-  return Training(
-    jax.jit(start, out_shardings=everywhere)(),
-    piece,
-    num_segments if config.online else 1,
-  )
-
-
 def describe(
-  config: Config, devices: Sequence[jax.Device] | None = None
+  config: problems.Config, devices: Sequence[jax.Device] | None = None
 ) -> None:
   """Prints what would be run where, and the memory it takes."""
-  training = prepare(config, devices)
+  training = problems.prepare(config, devices)
   program = jax.jit(training.piece).lower(training.start).compile()
   _print_header(config, training)
   memory = program.memory_analysis()
@@ -209,7 +106,7 @@ def describe(
 
 
 def run(
-  config: Config, devices: Sequence[jax.Device] | None = None
+  config: problems.Config, devices: Sequence[jax.Device] | None = None
 ) -> nf.training.EpisodesState:
   """Trains from the newest checkpoint, or the start, to the end.
 
@@ -225,7 +122,7 @@ def run(
       shared evenly.
     FloatingPointError: if training is no longer finite.
   """
-  training = prepare(config, devices)
+  training = problems.prepare(config, devices)
   is_first = jax.process_index() == 0
   _print_header(config, training)
   if is_first:

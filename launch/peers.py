@@ -18,11 +18,10 @@ from multiprocessing import connection
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 from jax.experimental import multihost_utils
 
 import nnfun as nf
-from experiments import checkpoints
+from experiments import checkpoints, leaves
 
 _ALIVE, _DONE, _FAILED = b"alive", b"done", b"failed"
 _GRACE_SECONDS = 5.0  # For one's own error, if another fails of the same.
@@ -236,13 +235,13 @@ class Checkpoints:
     step = int(multihost_utils.broadcast_one_to_all(step))
     if step < 0:
       return None
-    leaves, structure = jax.tree.flatten(like)
-    saved = jax.tree.leaves(found[1]) if found else map(_local, leaves)
-    data = [np.asarray(_data(leaf)) for leaf in saved]
+    likes, structure = jax.tree.flatten(like)
+    saved = jax.tree.leaves(found[1]) if found else map(_local, likes)
+    data = [np.asarray(leaves.as_data(leaf)) for leaf in saved]
     sent = b"".join(d.tobytes() for d in data)
     sent, offset = _from_first(sent, len(sent)), 0
     placed = []
-    for d, leaf in zip(data, leaves, strict=True):
+    for d, leaf in zip(data, likes, strict=True):
       d = np.frombuffer(sent, d.dtype, d.size, offset).reshape(d.shape)
       offset += d.nbytes
       placed.append(_place(d, leaf))
@@ -254,16 +253,9 @@ def _local(leaf):
   return leaf.addressable_data(0)
 
 
-def _data(leaf):
-  is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-  return jax.random.key_data(leaf) if is_key else leaf
-
-
 def _place(data, like):
-  target = _data(like)
+  """A leaf where another one is, in every process."""
   placed = jax.make_array_from_callback(
-    data.shape, target.sharding, lambda index: data[index]
+    data.shape, leaves.as_data(like).sharding, lambda index: data[index]
   )
-  if target is like:
-    return placed
-  return jax.random.wrap_key_data(placed, impl=jax.random.key_impl(like))
+  return leaves.as_leaf(placed, like)

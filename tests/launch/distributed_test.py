@@ -16,12 +16,12 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from experiments import checkpoints, metrics, records
-from launch import distributed, peers
+from launch import distributed, peers, problems
 from tests import oracles
 from tests.launch import slurm
 
 # Small, and the estimator draws random numbers of its own.
-_CONFIG = distributed.Config(
+_CONFIG = problems.Config(
   task="copy",
   num_steps=4,
   cell="vanilla",
@@ -55,7 +55,7 @@ distributed.main()
 
 def arguments(config):
   """A configuration as flags."""
-  default = distributed.Config()
+  default = problems.Config()
   return [
     f"--config.{field.name}={getattr(config, field.name)}"
     for field in dataclasses.fields(config)
@@ -73,7 +73,7 @@ def environment(num_devices=1):
 
 def final_params(config):
   """What the newest checkpoint of a run has."""
-  like = distributed.prepare(config, jax.devices()[:1]).start
+  like = problems.prepare(config, jax.devices()[:1]).start
   folder = pathlib.Path(config.folder) / "checkpoints"
   step, state = checkpoints.Checkpoints(folder).restore(like)
   assert step * config.batches_per_checkpoint == config.num_batches
