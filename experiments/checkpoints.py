@@ -21,6 +21,7 @@ from jax import numpy as jnp
 from orbax import checkpoint as ocp
 
 import nnfun as nf
+from experiments import leaves
 
 _STATE, _DESCRIPTION = "state", "description"
 
@@ -29,9 +30,8 @@ class Checkpoints:
   """The newest checkpoints of one training run, in a folder of their own.
 
   A state is any pytree of arrays and keys: parameters, optimiser, estimator,
-  the place in the stream. What JAX would not give back as it was is refused:
-  Python numbers, NumPy arrays of 64 bits where JAX has 32, and numbers of a
-  weak type, which let the dtype of a product depend on where they come from.
+  the place in the stream. Leaves that would come back as something else are
+  refused, see `leaves`.
   """
 
   def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3) -> None:
@@ -46,19 +46,26 @@ class Checkpoints:
     """
     nf.base.check_count("keep", keep)
     self._folder = pathlib.Path(folder).absolute()
+    self._folder.mkdir(parents=True, exist_ok=True)
     self._lock = None
+    # Of several processes each has its own, and one of them writes.
+    alone = ocp.options.MultiprocessingOptions(
+      primary_host=jax.process_index(), active_processes={jax.process_index()}
+    )
     self._manager = ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(
         max_to_keep=keep,
+        create=False,
+        multiprocessing_options=alone,
         # When `save` returns, the checkpoint is on the disk.
         enable_async_checkpointing=False,
         # Another process may be writing: `claim` does it.
         cleanup_tmp_directories=False,
       ),
       item_handlers={
-        _STATE: ocp.StandardCheckpointHandler(),
-        _DESCRIPTION: ocp.JsonCheckpointHandler(),
+        _STATE: ocp.StandardCheckpointHandler(multiprocessing_options=alone),
+        _DESCRIPTION: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
       },
     )
 
@@ -108,15 +115,13 @@ class Checkpoints:
         another process writes here.
     """
     self.claim()
-    description = _describe(state)
+    description = leaves.describe(state)
     if not any(leaf["sha256"] for leaf in description["leaves"]):
       raise ValueError("expected a state with numbers in it, got none")
     if step in self.steps():
       self._manager.delete(step)
-    # Orbax takes no leaf without a number.
-    data = [d for d in map(_as_data, jax.tree.leaves(state)) if d.size]
     items = {
-      _STATE: ocp.args.StandardSave(data),
+      _STATE: ocp.args.StandardSave(_to_orbax(state)),
       _DESCRIPTION: ocp.args.JsonSave(_sealed(description)),
     }
     self._manager.save(step, args=ocp.args.Composite(**items), force=True)
@@ -159,14 +164,16 @@ class Checkpoints:
     description = sealed.get("description")
     if sealed != _sealed(description):
       raise _DamagedError("what it says of its leaves has changed")
-    expected = _describe(like)
-    _check_kinds(f"checkpoint {step} in {self._folder}", description, expected)
-    data = [d for d in map(_as_data, jax.tree.leaves(like)) if d.size]
-    saved = iter(self._read(step, _STATE, ocp.args.StandardRestore(data)))
-    state = jax.tree.map(
-      lambda leaf: _as_leaf(next(saved), leaf) if jnp.size(leaf) else leaf, like
+    expected = leaves.describe(like)
+    leaves.check_kinds(
+      f"checkpoint {step} in {self._folder}", description, expected
     )
-    found = _describe(state)["leaves"]
+    args = ocp.args.StandardRestore(_to_orbax(like))
+    saved = iter(self._read(step, _STATE, args))
+    state = jax.tree.map(
+      lambda leaf: _place(next(saved), leaf) if jnp.size(leaf) else leaf, like
+    )
+    found = leaves.describe(state)["leaves"]
     for was, now in zip(description["leaves"], found, strict=True):
       if was != now:
         raise _DamagedError(f"leaf {was['path']} is not what was saved")
@@ -230,67 +237,16 @@ def run(
   return state
 
 
-def _check_kinds(name, saved, expected):
-  """Compares structures, and all of the leaves but the numbers in them."""
-  different = f"{name} is one of another configuration: "
-  for was, now in zip(saved["leaves"], expected["leaves"], strict=False):
-    if (was["path"], was["kind"]) != (now["path"], now["kind"]):
-      raise ValueError(
-        f"{different}leaf {was['path']} is {was['kind']}, expected "
-        f"{now['path']} as {now['kind']}"
-      )
-  numbers = len(saved["leaves"]), len(expected["leaves"])
-  if numbers[0] != numbers[1]:
-    raise ValueError(f"{different}{numbers[0]} leaves for {numbers[1]}")
-  was, now = saved["structure"], expected["structure"]
-  if was != now:
-    raise ValueError(f"{different}its structure is {was}, expected {now}")
+def _place(data, like):
+  """A leaf where another one is."""
+  placed = jax.device_put(data, leaves.as_data(like).sharding)
+  return leaves.as_leaf(placed, like)
 
 
-def _describe(state):
-  """What a state is made of, in types JSON can hold."""
-  leaves, structure = jax.tree_util.tree_flatten_with_path(state)
-  return {
-    "structure": str(structure),
-    "leaves": [
-      _describe_leaf(jax.tree_util.keystr(path), leaf) for path, leaf in leaves
-    ],
-  }
-
-
-def _describe_leaf(path, leaf):
-  is_array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
-  if not is_array or jnp.asarray(leaf).dtype != leaf.dtype:
-    raise ValueError(
-      f"expected leaf {path} to be an array as JAX holds it, got "
-      f"{type(leaf).__name__}" + (f" of {leaf.dtype}" if is_array else "")
-    )
-  if getattr(leaf, "weak_type", False):
-    raise ValueError(
-      f"expected leaf {path} to have a dtype of its own, got a weak "
-      f"{leaf.dtype}; make it with a dtype"
-    )
-  kind = str(leaf.dtype)
-  if _is_key(leaf):
-    kind = f"key of {jax.random.key_impl(leaf)}"
-  data = np.ascontiguousarray(_as_data(leaf))
-  sha256 = hashlib.sha256(data.tobytes()).hexdigest() if data.size else ""
-  return {"path": path, "kind": f"{kind}{list(leaf.shape)}", "sha256": sha256}
-
-
-def _is_key(leaf):
-  return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _as_data(leaf):
-  """An array; of a key its data."""
-  return jax.random.key_data(leaf) if _is_key(leaf) else jnp.asarray(leaf)
-
-
-def _as_leaf(data, like):
-  if not _is_key(like):
-    return data
-  return jax.random.wrap_key_data(data, impl=jax.random.key_impl(like))
+def _to_orbax(state):
+  """Arrays of the host, which it takes in one of several processes as well."""
+  data = map(leaves.as_data, jax.tree.leaves(state))
+  return [np.asarray(d) for d in data if d.size]  # None without a number.
 
 
 def _sealed(description):

@@ -22,7 +22,7 @@ from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
 
-from experiments import errors, fields, progress, runs
+from experiments import errors, fields, progress, runs, settings
 from experiments import study as study_lib
 from experiments.report import render, text
 
@@ -103,7 +103,6 @@ def parse_flags(
     flags.Error: If a flag is unknown or has a value of the wrong type, with a
       message of one line.
   """
-  argv = list(argv)
   flags.DEFINE_bool(
     "full", False, "Run the published sizes.", flag_values=flag_values
   )
@@ -116,7 +115,7 @@ def parse_flags(
   # Overrides are taken from argv where the flag is defined, so what they
   # change must be known before the others are parsed.
   base = study.full if _is_full(argv) else study.Config()
-  config = parse_config(base, argv, flag_values)
+  config = read_config(base, argv, flag_values, ("full", "rerun", "runs_dir"))
   return Options(
     config,
     flag_values["rerun"].value,
@@ -124,25 +123,31 @@ def parse_flags(
   )
 
 
-def parse_config(
-  base: Any, argv: Sequence[str], flag_values: flags.FlagValues
+def read_config(
+  base: Any,
+  argv: Sequence[str],
+  flag_values: flags.FlagValues,
+  others: Sequence[str],
 ) -> Any:
-  """Reads the flags `--config.FIELD=value` of a command line.
+  """Reads a command line with the fields of a dataclass as flags.
 
   Args:
-    base: The configuration whose fields are set, a frozen dataclass.
+    base: The configuration to start from; `--config.FIELD=value` changes it.
     argv: The program's name and its arguments.
-    flag_values: Where the other flags are defined.
+    flag_values: Where the flags are defined, the other ones by now.
+    others: The names of those.
 
   Returns:
-    The configuration with these fields changed.
+    The configuration; of a repeated flag the last one counts.
 
   Raises:
     flags.Error: If a flag is unknown or has a value of the wrong type, with a
       message of one line.
   """
+  argv = list(argv)
   types = typing.get_type_hints(type(base))  # Of Annotated the plain ones.
-  _check_fields(argv, types)
+  known = [*(f"config.{name}" for name in types), *others]
+  _check_fields(argv, types, known)
   # config_flags assigns to fields: give it a twin that is not frozen.
   fields = [
     (
@@ -159,7 +164,7 @@ def parse_config(
   try:
     extra = flag_values(argv)[1:]
   except flags.UnrecognizedFlagError as error:
-    raise flags.Error(_unknown_flag(error.flagname, types)) from error
+    raise flags.Error(_unknown_flag(error.flagname, known)) from error
   except flags.IllegalFlagValueError as error:
     raise flags.Error(_wrong_type(str(error), types)) from error
   if extra:
@@ -172,26 +177,42 @@ def parse_config(
 
 def help_text(study: study_lib.Study) -> str:
   """Returns what `--help` prints: the question and every flag."""
-  quick = study.Config()
-  comments = fields.comments(study.Config)
-  lines = [study.question, "", "Flags:"]
-  for field in dataclasses.fields(study.Config):
-    value, published = (getattr(c, field.name) for c in (quick, study.full))
+  return "\n".join(
+    [
+      study.question,
+      "",
+      "Flags:",
+      *config_help(study.Config(), study.full),
+      "  --full\n      Start from the published sizes; takes longer.",
+      "  --rerun\n      Run again although finished.",
+      "  --runs_dir=runs\n      Where run folders are kept.",
+    ]
+  )
+
+
+def config_help(quick: Any, full: Any) -> list[str]:
+  """Returns lines that say what each field of a configuration is.
+
+  Args:
+    quick: The defaults.
+    full: The values with `--full`; those that differ are said.
+  """
+  comments = fields.comments(type(quick))
+  kinds = typing.get_type_hints(type(quick), include_extras=True)
+  lines = []
+  for field in dataclasses.fields(quick):
+    value, published = (getattr(c, field.name) for c in (quick, full))
     text = comments.get(field.name, "")
+    for rule in getattr(kinds[field.name], "__metadata__", ()):
+      if isinstance(rule, settings.Names):
+        text += f" Is {rule}."
     if value != published:
       text += f" (--full: {published!r})"
     lines.append(f"  --config.{field.name}={value!r}")
     lines += textwrap.wrap(
       text, 76, initial_indent=" " * 6, subsequent_indent=" " * 6
     )
-  return "\n".join(
-    [
-      *lines,
-      "  --full\n      Start from the published sizes; takes longer.",
-      "  --rerun\n      Run again although finished.",
-      "  --runs_dir=runs\n      Where run folders are kept.",
-    ]
-  )
+  return lines
 
 
 def print_claims(study: study_lib.Study, folder: pathlib.Path) -> None:
@@ -220,13 +241,15 @@ _VERDICTS = {
 }
 
 
-def _check_fields(argv: Sequence[str], names: Iterable[str]) -> None:
+def _check_fields(
+  argv: Sequence[str], names: Iterable[str], known: Sequence[str]
+) -> None:
   for arg in argv[1:]:
     if re.match(r"--?config(=|$)", arg):
       raise flags.Error("Set one field at a time: --config.FIELD=value.")
     field = re.match(r"--?(?:no)?config\.([^=]*)", arg)
     if field and field[1] not in names:
-      raise flags.Error(_unknown_flag(f"config.{field[1]}", names))
+      raise flags.Error(_unknown_flag(f"config.{field[1]}", known))
 
 
 def _is_full(argv: Sequence[str]) -> bool:
@@ -237,8 +260,7 @@ def _is_full(argv: Sequence[str]) -> bool:
   return flag_values["full"].value
 
 
-def _unknown_flag(flag: str, names: Iterable[str]) -> str:
-  known = [f"config.{name}" for name in names] + ["full", "rerun", "runs_dir"]
+def _unknown_flag(flag: str, known: Sequence[str]) -> str:
   nearest = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
   hint = f"did you mean --{nearest[0]}?" if nearest else "see --help."
   return f"There is no flag --{flag}; {hint}"

@@ -39,6 +39,10 @@ def one_sentence() -> Iterator[None]:
     _exit(str(error), status=2)
   except KeyboardInterrupt:
     _exit("interrupted; what was finished before is kept")
+  except FloatingPointError as error:
+    if not _is_ours(error):
+      raise
+    _exit(str(error))
   except (MemoryError, OverflowError) as error:
     _exit(f"these sizes are beyond this machine ({error})")
   except jax.errors.JaxRuntimeError as error:

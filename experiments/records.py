@@ -60,7 +60,7 @@ def has_run(
   """
   if _vouched(folder, "RUN", _RUN_FILES) is None:
     return False
-  return identity in (None, _read_json(folder / "config.json"))
+  return identity in (None, read_json(folder / "config.json"))
 
 
 def is_begun(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
@@ -82,7 +82,7 @@ def is_finished(folder: pathlib.Path) -> bool:
 
 def _vouched(folder, name, files):
   """The mark of this name, if all that it vouches for is intact."""
-  mark = _read_json(folder / name)
+  mark = read_json(folder / name)
   checksums = mark.get("sha256") if isinstance(mark, dict) else None
   if not isinstance(checksums, dict) or set(checksums) != set(files):
     return None
@@ -93,8 +93,8 @@ def _vouched(folder, name, files):
   return mark if found == checksums else None
 
 
-def _read_json(path):
-  """What a file holds; None if it is missing or no JSON."""
+def read_json(path: pathlib.Path) -> Any:
+  """Returns what a file holds; None if it is missing or no JSON."""
   try:
     return json.loads(path.read_text())
   except (OSError, ValueError):

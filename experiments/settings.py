@@ -59,6 +59,25 @@ class Order(NamedTuple):
     return "ascending"
 
 
+class Names(NamedTuple):
+  """The names that may be set."""
+
+  allowed: tuple[str, ...]
+
+  def __contains__(self, value: str) -> bool:
+    """Whether a name may be set."""
+    return value in self.allowed
+
+  def __str__(self) -> str:
+    """Says it as a reader would: "one of adding, copy"."""
+    return f"one of {', '.join(self.allowed)}"
+
+
+def one_of(names: Iterable[str]) -> Any:
+  """Returns the type of a name out of some, for instance of a mapping's."""
+  return Annotated[str, Names(tuple(names))]
+
+
 def at_least(low: int) -> Any:
   """Returns the type of a whole number with a lower bound."""
   return Annotated[int, Range(low=low)]

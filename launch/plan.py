@@ -209,7 +209,7 @@ def _split(text):
 
 def _config(default, setting):
   argv = ["sweep", *(f"--config.{k}={v}" for k, v in setting.items())]
-  return cli.parse_config(default, argv, flags.FlagValues())
+  return cli.read_config(default, argv, flags.FlagValues(), ())
 
 
 def _grouped(

@@ -25,6 +25,7 @@ _DEAF = ("sh", "-c", 'trap "" USR2; exec "$@"', "sh")
 
 # A job goes on from its checkpoint: there is no harm in another time.
 _MAX_TIMEOUTS = 10_000
+_RETRIES = 3  # After a kill, as in the pool of `launch.pool`.
 
 
 class Options(NamedTuple):
@@ -53,8 +54,13 @@ class Command:
     self.arguments = arguments
 
   def __call__(self) -> None:
-    """Runs it in the repository."""
-    subprocess.run([*_DEAF, *self.arguments], cwd=records.ROOT, check=True)
+    """Runs it in the repository, again if it is killed."""
+    command = [*_DEAF, *self.arguments]
+    for _ in range(1 + _RETRIES):
+      done = subprocess.run(command, cwd=records.ROOT, check=False)
+      if done.returncode >= 0:
+        break
+    done.check_returncode()
 
   def checkpoint(self) -> helpers.DelayedSubmission:
     """Returns what is queued instead: the same, which goes on by itself."""
@@ -126,7 +132,9 @@ def watch(
   fractions = dict.fromkeys(active, 0.0)
   while active:
     time.sleep(_POLL_SECONDS)
-    known = _queue({s.job_id.split("_")[0] for s in active})
+    known = _queue()
+    if known is None:  # Slurm does not answer now.
+      continue
     for submission, bar in list(active.items()):
       state = known.get(submission.job_id)
       fraction, note = progress.read_status(submission.folder / "status.json")
@@ -140,15 +148,10 @@ def watch(
     bars.update(total, completed=sum(fractions.values()))
 
 
-def _queue(arrays):
+def _queue():
   """Slurm's state of each job that it has not ended, by its id."""
-  command = ["squeue", "--noheader", "--array", "--format=%i %T"]
-  found = subprocess.run(
-    [*command, "--states=all", f"--jobs={','.join(sorted(arrays))}"],
-    capture_output=True,
-    text=True,
-    check=False,  # An array that has been forgotten is an error to it.
-  )
-  lines = (line.split() for line in found.stdout.splitlines())
-  ended = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
-  return {job: state for job, state in lines if state not in ended}
+  command = ["squeue", "--me", "--noheader", "--array", "--format=%i %T"]
+  found = subprocess.run(command, capture_output=True, text=True, check=False)
+  if found.returncode:
+    return None
+  return dict(line.split() for line in found.stdout.splitlines())

@@ -135,6 +135,31 @@ def first_nonfinite_step(tree: base.PyTree) -> base.Array:
   return jnp.argmax(jnp.append(jnp.any(jnp.stack(bad), axis=0), True))
 
 
+class NonFinite(NamedTuple):
+  """What has a NaN or an infinity somewhere in it; booleans []."""
+
+  params: base.Params  # for each leaf
+  loss: base.Array
+  grads: base.Params  # for each leaf
+
+
+def nonfinite(params: base.Params, estimate: base.Estimate) -> NonFinite:
+  """Says what of an update is not finite; a `measure` of `training.every`.
+
+  Args:
+    params: the parameters with which the estimate was made.
+    estimate: of the loss and its gradient.
+
+  Returns:
+    Where there is something that is not finite.
+  """
+
+  def is_bad(leaf):
+    return jnp.any(~jnp.isfinite(leaf))
+
+  return NonFinite(*jax.tree.map(is_bad, (params, *estimate)))
+
+
 def check_cell(
   cell: base.Cell | base.AffineCell | base.DiagonalCell | base.StackedCell,
   params: base.Params,

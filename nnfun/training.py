@@ -206,6 +206,7 @@ def train_stream(
   segment: int,
   resets: base.Array | None = None,
   on_update: OnUpdateFn | None = None,
+  first_update: base.Array | int = 0,
 ) -> tuple[StreamState, base.Array]:
   """Trains online along a stream: the parameters change after each segment.
 
@@ -221,7 +222,8 @@ def train_stream(
     ys: what the loss needs, leaves [T, ...].
     segment: K, the steps between two updates; divides T.
     resets: whether a new episode starts at a step [T]; None if none does.
-    on_update: called while tracing, see `every`; updates are numbered from 0.
+    on_update: called while tracing, see `every`.
+    first_update: its number for the first update of this piece; may be traced.
 
   Returns:
     The state after the stream, and the mean loss of each segment [T / K], at
@@ -238,6 +240,7 @@ def train_stream(
       state.params, state.estimator, *piece
     )
     estimate = optax.tree.scale(1 / int(segment), estimate)
+    i += first_update
     params, optimizer_state = _apply(
       optimizer, i, state.params, state.optimizer, estimate, on_update
     )
@@ -285,6 +288,7 @@ def train_episodes(
   batch_size: int = 1,
   online: bool = False,
   on_update: OnUpdateFn | None = None,
+  sharding: jax.sharding.Sharding | None = None,
 ) -> tuple[EpisodesState, base.Array]:
   """Trains on episodes drawn from a task, the state reset before each.
 
@@ -304,6 +308,9 @@ def train_episodes(
     online: whether the parameters change after each segment.
     on_update: called while tracing, see `every`; updates are numbered through
       all calls, T / K for each batch of episodes if online, else one.
+    sharding: how a batch is spread over the devices of a mesh with automatic
+      axes; by default by whatever surrounds it. Episodes and estimates are the
+      same on any number of devices, sums over the batch to their rounding.
 
   Returns:
     The state after training, and the mean loss per step of each batch of
@@ -357,8 +364,11 @@ def train_episodes(
   def body(state, _):
     key = jax.random.fold_in(state.key, state.num_episodes)
     key_task, key_estimator = jax.random.split(key)
-    episodes = jax.vmap(task.sample)(jax.random.split(key_task, batch_size))
-    keys = jax.random.split(key_estimator, batch_size)
+    keys_task, keys = (
+      _spread(jax.random.split(key, batch_size), sharding)
+      for key in (key_task, key_estimator)
+    )
+    episodes = _spread(jax.vmap(task.sample)(keys_task), sharding)
     params, optimizer_state, loss = train_one(
       state.num_episodes, state.params, state.optimizer, keys, episodes
     )
@@ -368,6 +378,12 @@ def train_episodes(
     return state, loss
 
   return loops.scan(body, state, length=num_episodes)
+
+
+def _spread(tree, sharding):
+  if sharding is None:
+    return tree
+  return lax.with_sharding_constraint(tree, sharding)
 
 
 def _sequences(xs, ys, resets):

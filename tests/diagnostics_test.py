@@ -132,5 +132,19 @@ class FirstNonfiniteStepTest(parameterized.TestCase):
       nf.diagnostics.first_nonfinite_step(tree)
 
 
+class NonfiniteTest(parameterized.TestCase):
+  def test_says_which_leaves(self):
+    values = jnp.array([1.0, jnp.nan, jnp.inf, -jnp.inf])
+    params = {"a": jnp.ones((2, 3)), "b": values[:2], "n": jnp.arange(2)}
+    estimate = nf.base.Estimate(values[0], {"a": values[2:], "b": values[:1]})
+    found = jax.jit(nf.diagnostics.nonfinite)(params, estimate)
+    self.assertEqual(
+      jax.tree.map(bool, found),
+      nf.diagnostics.NonFinite(
+        {"a": False, "b": True, "n": False}, False, {"a": True, "b": False}
+      ),
+    )
+
+
 if __name__ == "__main__":
   absltest.main()

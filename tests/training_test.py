@@ -307,6 +307,32 @@ class HooksTest(parameterized.TestCase):
     # Watching changes nothing.
     np.testing.assert_allclose(train(state)[1], losses, rtol=1e-6)
 
+  def test_numbers_go_on_from_piece_to_piece(self):
+    cell, loss_fn, params = _setup()
+    estimator, optimizer = nf.estimators.rtrl(cell, loss_fn), optax.sgd(0.1)
+    xs, ys = oracles.make_episode(5)
+    seen = []
+    on_update = nf.training.every(4, lambda i, _: seen.append(i))
+    train = jax.jit(
+      lambda state, first: nf.training.train_stream(
+        estimator,
+        optimizer,
+        state,
+        xs,
+        ys,
+        segment=1,
+        on_update=on_update,
+        first_update=first,
+      )
+    )
+    state = nf.training.stream_init(
+      estimator, optimizer, params, jax.random.key(0)
+    )
+    for first in (0, 5):
+      state, _ = train(state, first)
+    jax.effects_barrier()
+    self.assertEqual(sorted(seen), [0, 4, 8])
+
   def test_members_of_a_batch_and_episodes(self):
     cell, loss_fn, params = _setup()
     estimator, optimizer = nf.estimators.rtrl(cell, loss_fn), optax.sgd(0.1)

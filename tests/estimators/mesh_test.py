@@ -168,6 +168,49 @@ class MeshTest(parameterized.TestCase):
       alone = jax.jit(lambda seed: train(params, seed[None]))(seeds[5])
       _same(jax.tree.map(lambda leaf: leaf[5:6], actual), alone)
 
+  @parameterized.parameters(False, True)
+  def test_a_batch_of_episodes_spread_over_the_devices(self, online):
+    """The same episodes, estimates and parameters as on one device."""
+    mesh = _mesh(AxisType.Auto)
+    with oracles.float64():
+      _, _, params, estimator = tables.make("uoro", "vanilla")
+      optimizer = optax.adam(0.01)
+      task = nf.Task(
+        lambda key: nf.Episode(
+          jax.random.normal(key, (_NUM_STEPS, oracles.NUM_INPUTS)),
+          jnp.ones((_NUM_STEPS, oracles.NUM_OUTPUTS)),
+        )
+      )
+      start = nf.training.episodes_init(optimizer, params, jax.random.key(3))
+
+      def train(state, sharding=None):
+        return nf.training.train_episodes(
+          estimator,
+          optimizer,
+          task,
+          state,
+          num_episodes=2,
+          segment=2,
+          batch_size=_BATCH,
+          online=online,
+          sharding=sharding,
+        )
+
+      everywhere = NamedSharding(mesh, P())
+      train_spread = jax.jit(
+        functools.partial(train, sharding=NamedSharding(mesh, P("data")))
+      )
+      placed = jax.device_put(start, everywhere)
+      program = train_spread.lower(placed).compile().as_text()
+      self.assertIn("all-reduce", program)
+      self.assertNotIn("all-gather", program)
+      (actual, losses), (expected, alone) = (
+        train_spread(placed),
+        jax.jit(train)(start),
+      )
+      self.assertTrue(actual.params["cell"].sharding.is_fully_replicated)
+      _same((actual.params, losses), (expected.params, alone), 1e-10)
+
   @parameterized.parameters(*_CASES)
   def test_a_batch_on_an_explicit_mesh(self, name, cell_name):
     mesh = _mesh(AxisType.Explicit)

@@ -23,11 +23,11 @@ from experiments.rtrl_vs_tbptt.delayed_addition import trial as trial_module
 from launch import plan as plan_lib
 from launch import states, worker
 
-_STUDY = "rtrl_vs_tbptt/delayed_addition"
+STUDY = "rtrl_vs_tbptt/delayed_addition"
 _TRIAL = trial_module.TRIAL
-_TINY = "num_units=4;num_steps=500"
+TINY = "num_units=4;num_steps=500"
 # Ten pieces of 40,000 steps, so that it can be killed in between.
-_LONG = "num_units=4;num_steps=400000;learning_rate=0.01,0.03"
+LONG = "num_units=4;num_steps=400000;learning_rate=0.01,0.03"
 _SECONDS = 240  # Within which anything here is done on the busiest machine.
 
 
@@ -95,8 +95,8 @@ class TrialTest(absltest.TestCase):
 class PlanTest(parameterized.TestCase):
   def test_numbers_share_a_program_and_shapes_do_not(self):
     grid = "learning_rate=1e-3,1e-2;num_units=4,8;num_steps=500"
-    plan = plan_lib.make(_STUDY, grid, num_seeds=3)
-    self.assertEqual(plan.study, _STUDY)
+    plan = plan_lib.make(STUDY, grid, num_seeds=3)
+    self.assertEqual(plan.study, STUDY)
     self.assertEqual(plan.fields, ["learning_rate", "num_units"])
     self.assertEqual([len(job.configs) for job in plan.jobs], [6, 6])
     for job, units in zip(plan.jobs, (4, 8), strict=True):
@@ -107,21 +107,21 @@ class PlanTest(parameterized.TestCase):
 
   def test_runs_can_be_spread_over_jobs(self):
     grid = "learning_rate=1e-3,1e-2;num_units=4,8"
-    plan = plan_lib.make(_STUDY, grid, num_seeds=3, runs_per_job=4)
+    plan = plan_lib.make(STUDY, grid, num_seeds=3, runs_per_job=4)
     self.assertEqual([len(job.configs) for job in plan.jobs], [4, 2, 4, 2])
     self.assertEqual(plan.num_runs, 12)
     self.assertLen({job.name for job in plan.jobs}, 4)
 
   def test_the_name_is_that_of_what_is_run(self):
     def name(grid, **kwargs):
-      return plan_lib.make(_STUDY, grid, **kwargs).name
+      return plan_lib.make(STUDY, grid, **kwargs).name
 
-    self.assertEqual(name(_TINY), name("num_steps=500;num_units=4"))
+    self.assertEqual(name(TINY), name("num_steps=500;num_units=4"))
     names = [
-      name(_TINY),
-      name(_TINY, num_seeds=2),
-      name(_TINY.replace("500", "1000")),
-      name(_TINY, num_seeds=2, runs_per_job=1),
+      name(TINY),
+      name(TINY, num_seeds=2),
+      name(TINY.replace("500", "1000")),
+      name(TINY, num_seeds=2, runs_per_job=1),
     ]
     self.assertLen(set(names), len(names))
 
@@ -133,7 +133,7 @@ class PlanTest(parameterized.TestCase):
   def test_is_read_as_it_was_written(self):
     folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
     for plan in (
-      plan_lib.make(_STUDY, "learning_rate=1e-3,1e-2", num_seeds=2),
+      plan_lib.make(STUDY, "learning_rate=1e-3,1e-2", num_seeds=2),
       plan_lib.make("copy_curriculum", "windows=(2,4),(2,8);clip=0.5"),
     ):
       plan_lib.write(folder, plan)
@@ -151,7 +151,7 @@ class PlanTest(parameterized.TestCase):
   )
   def test_says_what_is_wrong_with_a_grid(self, grid, kind, text):
     with self.assertRaisesRegex(kind, text):
-      plan_lib.make(_STUDY, grid)
+      plan_lib.make(STUDY, grid)
 
   def test_says_what_is_wrong_with_the_rest(self):
     with self.assertRaisesRegex(ValueError, "did you mean delayed_addition"):
@@ -159,7 +159,7 @@ class PlanTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, "name of one study, got 'l'"):
       plan_lib.make("l", "")
     with self.assertRaisesRegex(ValueError, "at least one seed"):
-      plan_lib.make(_STUDY, "", num_seeds=0)
+      plan_lib.make(STUDY, "", num_seeds=0)
     with self.assertRaisesRegex(ValueError, "folder of a sweep, got /no/where"):
       plan_lib.read(pathlib.Path("/no/where"))
 
@@ -187,7 +187,7 @@ class SweepCase(absltest.TestCase):
     self.addCleanup(process.kill)
     return process
 
-  def sweep(self, grid, *arguments, study=_STUDY, runs_dir=None):
+  def sweep(self, grid, *arguments, study=STUDY, runs_dir=None):
     """The process of a sweep, its folder and its plan."""
     plan = plan_lib.make(
       study, grid, runs_per_job=1 if "--runs_per_job=1" in arguments else 0
@@ -228,10 +228,10 @@ class SweepCase(absltest.TestCase):
     """The process of the first job, when some pieces of it are done."""
     at = plan_lib.folder_of(folder, plan.jobs[0]).absolute()
     self.wait(lambda: (at / "checkpoints" / str(pieces)).exists())
-    return self.wait(lambda: _process_with(plan.jobs[0].name, "launch.worker"))
+    return self.wait(lambda: process_with(plan.jobs[0].name, "launch.worker"))
 
 
-def _process_with(*words):
+def process_with(*words):
   """The id of a process of ours, not of its parent, by its command line."""
   for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
     try:
@@ -248,13 +248,13 @@ class KilledTest(SweepCase):
   def test_kills_change_nothing(self):
     """Worker, then parent, by kill -9; then run again to the end."""
     undisturbed = self.runs_dir / "undisturbed"
-    other, at, plan = self.sweep(_LONG, runs_dir=undisturbed)
+    other, at, plan = self.sweep(LONG, runs_dir=undisturbed)
     self.end(other)
 
-    process, folder, plan = self.sweep(_LONG)
+    process, folder, plan = self.sweep(LONG)
     first = self.worker_of(folder, plan)
     os.kill(first, signal.SIGKILL)
-    self.wait(lambda: _process_with(plan.jobs[0].name) not in (None, first))
+    self.wait(lambda: process_with(plan.jobs[0].name) not in (None, first))
     second = self.worker_of(folder, plan, pieces=3)
     process.kill()
     process.wait()
@@ -264,7 +264,7 @@ class KilledTest(SweepCase):
     output = self.end(self.start("status", f"--sweep={folder}"))
     self.assertIn("1 stopped", output)
 
-    process, folder, plan = self.sweep(_LONG)
+    process, folder, plan = self.sweep(LONG)
     output = self.end(process)
     self.assertIn("2 runs in 1 jobs, 1 of them to be run", output)
     self.assertEqual(self.words(folder, plan), [states.Word.DONE])
@@ -276,11 +276,11 @@ class KilledTest(SweepCase):
     )
     # Nothing is left of checkpoints, and nothing is run again.
     self.assertEmpty(list(folder.rglob("checkpoints")))
-    output = self.end(self.sweep(_LONG)[0])
+    output = self.end(self.sweep(LONG)[0])
     self.assertIn("2 runs in 1 jobs, 0 of them to be run", output)
 
   def test_an_interrupt_ends_the_children(self):
-    process, folder, plan = self.sweep(_LONG)
+    process, folder, plan = self.sweep(LONG)
     child = self.worker_of(folder, plan)
     process.send_signal(signal.SIGINT)
     output = self.end(process, status=1)
@@ -290,26 +290,26 @@ class KilledTest(SweepCase):
 
 class FaultsTest(SweepCase):
   def test_two_sweeps_at_once_do_the_work_once(self):
-    both = [self.sweep(_TINY)[0] for _ in range(2)]
+    both = [self.sweep(TINY)[0] for _ in range(2)]
     outputs = [self.end(process) for process in both]
-    _, folder, plan = self.sweep(_TINY)
+    _, folder, plan = self.sweep(TINY)
     self.assertEqual(self.words(folder, plan), [states.Word.DONE])
     for output in outputs:
       self.assertIn("Best: default, ", output)
 
   def test_a_damaged_result_is_made_again(self):
-    process, folder, plan = self.sweep(_TINY)
+    process, folder, plan = self.sweep(TINY)
     self.end(process)
     expected = self.curves(folder, plan)
     path = plan_lib.folder_of(folder, plan.jobs[0]) / "arrays.npz"
     path.write_bytes(path.read_bytes()[:-10])
     self.assertNotEqual(self.words(folder, plan), [states.Word.DONE])
-    self.end(self.sweep(_TINY)[0])
+    self.end(self.sweep(TINY)[0])
     chex.assert_trees_all_equal(self.curves(folder, plan), expected)
 
   def test_a_run_that_fails_stops_no_other_and_is_repeated(self):
-    grid = f"estimator=truncated_bptt,rolling_bptt;{_TINY}"
-    plan = plan_lib.make(_STUDY, grid)
+    grid = f"estimator=truncated_bptt,rolling_bptt;{TINY}"
+    plan = plan_lib.make(STUDY, grid)
     folder = self.runs_dir / "sweeps" / plan.study / plan.name
     in_the_way = plan_lib.folder_of(folder, plan.jobs[0]) / "checkpoints"
     in_the_way.parent.mkdir(parents=True)
@@ -330,17 +330,17 @@ class FaultsTest(SweepCase):
     self.assertEqual(self.words(folder, plan), [done, done])
 
   def test_a_full_disk_loses_nothing(self):
-    expected, undisturbed, plan = self.sweep(_TINY)
+    expected, undisturbed, plan = self.sweep(TINY)
     self.end(expected)
     disk = self.runs_dir / "disk"
     disk.mkdir()
     _mount(self, disk, "size=160k")
-    output = self.end(self.sweep(_TINY, runs_dir=disk)[0], status=1)
+    output = self.end(self.sweep(TINY, runs_dir=disk)[0], status=1)
     self.assertIn("1 jobs are not done", output)
     folder = disk / "sweeps" / plan.study / plan.name
     self.assertNotEqual(self.words(folder, plan), [states.Word.DONE])
     _mount(self, disk, "size=64m", "remount")
-    self.end(self.sweep(_TINY, runs_dir=disk)[0])
+    self.end(self.sweep(TINY, runs_dir=disk)[0])
     chex.assert_trees_all_equal(
       self.curves(folder, plan), self.curves(undisturbed, plan)
     )
