@@ -65,7 +65,7 @@ def has_run(
 
 def is_begun(folder: pathlib.Path, identity: Mapping[str, Any]) -> bool:
   """Says whether this very run has been started here, and not finished."""
-  is_same = _read_json(folder / "config.json") == identity
+  is_same = read_json(folder / "config.json") == identity
   return is_same and not (folder / "RUN").exists()
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from experiments import errors, progress
+from experiments import cli, errors, progress
 from launch import collect, commands, costs, pool, slurm, states, status
 from launch import plan as plan_lib
 
@@ -75,7 +75,19 @@ def main() -> None:
       status_of_all = bring_up_to_date(sweep, plan, start)
     sys.exit(status_of_all)
 
-  app.run(run, flags_parser=commands.parser(__doc__, __name__))
+  parser = commands.parser(__doc__ + _settings_help(), __name__)
+  app.run(run, flags_parser=parser)
+
+
+def _settings_help():
+  """What may stand in the grid, if a study is named."""
+  named = [a.partition("=")[2] for a in sys.argv if a.startswith("--study=")]
+  if not named:
+    return "\nWith --study=... this also lists what may stand in --grid.\n"
+  with errors.one_sentence():
+    default = plan_lib.subject(named[-1]).config
+  lines = "\n".join(cli.config_help(default, default))
+  return f"\nSettings for --grid:\n{lines.replace('--config.', '')}\n"
 
 
 def _define_slurm_flags():

@@ -46,7 +46,7 @@ ESTIMATORS: dict[str, Callable[..., nf.base.GradientEstimator]] = {
 class Config(settings.Config):
   """The network, how it is trained, and on what."""
 
-  estimator: str = "rtrl"  # How the gradient is found.
+  estimator: settings.one_of(ESTIMATORS) = "rtrl"  # Of the gradient.
   num_units: settings.Count = 32  # n.
   num_steps: settings.Count = 30_000  # Length of the training stream.
   segment: settings.Count = 1  # K, steps between two updates.
@@ -61,8 +61,6 @@ class Config(settings.Config):
 
   def rules(self) -> Iterator[tuple[bool, str]]:
     """Refuses what is not there, or cannot be cut into points."""
-    known = sorted(ESTIMATORS)
-    yield self.estimator in ESTIMATORS, f"estimator to be one of {known}"
     yield self.t1 < self.t2, "t1 < t2"
     unit = _NUM_PIECES * _POINTS * self.segment
     is_multiple = self.num_steps % unit == 0
