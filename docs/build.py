@@ -21,6 +21,8 @@ _TEXTS = {
   "architecture.md": "ARCHITECTURE.md",
   "changelog.md": "CHANGELOG.md",
   "contributing.md": "CONTRIBUTING.md",
+  "launching.md": "docs/pages/launching.md",
+  "using.md": "docs/pages/using.md",
 }
 _COPIES = ("CITATION.cff", "LICENSE")
 
@@ -53,11 +55,12 @@ def pages() -> dict[str, str]:
   """Returns the text of every page by its path."""
   found = {path: readme.page(name) for path, name in _TEXTS.items()}
   found |= {name: (readme.ROOT / name).read_text() for name in _COPIES}
-  found["index.md"] = readme.page("README.md") + findings.render("index.md")
-  found["launching.md"] = findings.render("launching.md")
+  contents = findings.render("contents.md.jinja")
+  found["index.md"] = readme.page("README.md") + contents
   recipes = _recipes()
   found["recipes/index.md"] = findings.render(
-    "recipes.md", recipes={name: doc for name, (doc, _) in recipes.items()}
+    "recipes.md.jinja",
+    recipes={name: doc for name, (doc, _) in recipes.items()},
   )
   for name, (doc, code) in recipes.items():
     found[f"recipes/{name}.md"] = findings.render(

@@ -58,17 +58,15 @@ def flags(study: study_lib.Study) -> list[tuple[str, str]]:
 
 
 def render(template: str, **context: Any) -> str:
-  """Fills in a template of docs/templates or docs/pages."""
+  """Fills in a template of docs/templates, or of the report's page."""
   return _environment().get_template(template).render(**context)
 
 
 @functools.cache
 def _environment():
-  here = pathlib.Path(__file__).parent
+  here = pathlib.Path(__file__).parent / "templates"
   environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(
-      [here / "templates", here / "pages", _REPORT]
-    ),
+    loader=jinja2.FileSystemLoader([here, _REPORT]),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,

@@ -4,7 +4,7 @@ import collections
 import importlib
 import inspect
 
-from docs import estimators, findings
+from docs import estimators, findings, readme
 from experiments import bibliography
 from experiments.report import render, text
 
@@ -22,9 +22,11 @@ def pages() -> dict[str, str]:
   found = {f"studies/{name}.md": _page(name) for name in findings.studies()}
   return found | {
     "studies/index.md": _index(),
-    "textbook.md": findings.render("textbook.md", documents=_documents()),
-    "which_estimator.md": findings.render(
-      "which_estimator.md",
+    "textbook.md": readme.page("docs/pages/textbook.md")
+    + findings.render("documents.md.jinja", documents=_documents()),
+    "which_estimator.md": readme.page("docs/pages/which_estimator.md")
+    + findings.render(
+      "measurements.md.jinja",
       ranking=estimators.ranking(),
       made=findings.alignment(),
       claims=_claims_of("rtrl_vs_tbptt/is_rtrl_needed", "rtrl_vs_tbptt/cost"),
