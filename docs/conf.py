@@ -19,6 +19,7 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 72
 napoleon_use_rtype = False
 
+pygments_dark_style = "monokai"
 html_theme = "furo"  # Nothing in it is fetched from elsewhere, no font either.
 html_title = f"nnfun {release}"
 html_static_path = ["static", "results"]
