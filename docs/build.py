@@ -70,11 +70,13 @@ def pages() -> dict[str, str]:
 
 
 def _recipes():
-  """Docstring and text of each program of examples/."""
+  """Docstring of each program of examples/, and what follows it."""
   found = {}
   for path in sorted((readme.ROOT / "examples").glob("[!_]*.py")):
     code = path.read_text()
-    found[path.stem] = ast.get_docstring(ast.parse(code)), code
+    tree = ast.parse(code)
+    rest = code.split("\n")[tree.body[0].end_lineno :]
+    found[path.stem] = ast.get_docstring(tree), "\n".join(rest)
   return found
 
 

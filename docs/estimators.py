@@ -2,11 +2,8 @@
 
 import inspect
 
-import numpy as np
-
 import nnfun as nf
-from docs import findings, publish, readme
-from experiments import style
+from docs import figures, findings, readme
 from experiments.rtrl_vs_tbptt.alignment import methods, readings
 
 NAMES = tuple(readme.facts())
@@ -45,7 +42,6 @@ _STUDIES = {
   "diagonal_rtrl": "rtrl_vs_tbptt/exactness",
   "forward_errors": "rtrl_vs_tbptt/forward_errors",
 }
-_LINES = ("-", "--", ":", "-.")
 
 
 def pages() -> dict[str, str]:
@@ -71,6 +67,20 @@ def example(name: str) -> str:
   )
 
 
+def ranking() -> list[dict]:
+  """Returns all compared on the first task, best at the end of training first.
+
+  Each row has the estimator's name in nnfun besides.
+  """
+  functions = {n: m.make.func.__name__ for n, m in methods.TABLE.items()}
+  rows = [
+    row | {"function": functions[row["estimator"]]}
+    for row in findings.alignment()["rows"]
+    if row["task"] == readings.DELAYED
+  ]
+  return sorted(rows, key=lambda row: -row["cosine_of_one"][-1])
+
+
 def _page(name):
   rows = _compared(name)
   return findings.render(
@@ -82,7 +92,7 @@ def _page(name):
     rows=rows,
     updates=findings.alignment()["updates"],
     made=findings.alignment(),
-    figure=_figure(name, rows) if rows else "",
+    figure=figures.cosines(name, rows, findings.alignment()) if rows else "",
     study=_STUDIES.get(name, ""),
   )
 
@@ -99,57 +109,3 @@ def _compared(name):
   variants = {n for n, m in methods.TABLE.items() if m.make.func is make}
   rows = findings.alignment()["rows"]
   return [row for row in rows if row["estimator"] in variants]
-
-
-def _figure(name, rows):
-  """Its cosines along training, with those of the others in the background."""
-  made = findings.alignment()
-  tasks = list(dict.fromkeys(row["task"] for row in rows))
-  width = 3 * len(tasks) if len(tasks) > 1 else 5
-  fig, axes = style.figure(
-    1, len(tasks), width=width, height=3, sharey=True, squeeze=False
-  )
-  for panel, task in zip(axes[0], tasks, strict=True):
-    for row in made["rows"]:
-      if row["task"] == task and row["cell"] == readings.VANILLA:
-        grey = {"color": style.GREY, "alpha": 0.35, "linewidth": 0.8}
-        panel.plot(made["updates"], row["cosine_of_one"], **grey)
-    for index, row in enumerate(r for r in rows if r["task"] == task):
-      panel.plot(
-        made["updates"],
-        row["cosine_of_one"],
-        color=style.PALETTE[index % len(style.PALETTE)],
-        linestyle=_LINES[index % len(_LINES)],
-        linewidth=2.4,
-        label=label(row),
-      )
-    panel.set(title=task, xlabel="updates", ylim=(-0.1, 1.06))
-    panel.set_xticks(made["updates"])
-  axes[0, 0].set_ylabel("cosine with the exact gradient")
-  handles, labels = axes[0, 0].get_legend_handles_labels()
-  fig.legend(handles, labels, loc="outside lower center", ncols=3)
-  caption = (
-    f"Cosine of one estimate by {name} with the exact gradient along training; "
-    "grey: the other estimators."
-  )
-  return publish.small_figure(style.save_svg(fig), caption)
-
-
-def label(row: dict) -> str:
-  """Returns how a row is called, with its cell where that is not the usual."""
-  cell = "" if row["cell"] == readings.VANILLA else f" ({row['cell']})"
-  return row["estimator"] + cell
-
-
-def ranking() -> list[dict]:
-  """Returns all compared on the first task, best at the end of training first.
-
-  Each row has the estimators' names in nnfun besides.
-  """
-  functions = {n: m.make.func.__name__ for n, m in methods.TABLE.items()}
-  rows = [
-    row | {"function": functions[row["estimator"]], "label": label(row)}
-    for row in findings.alignment()["rows"]
-    if row["task"] == readings.DELAYED
-  ]
-  return sorted(rows, key=lambda row: -np.array(row["cosine_of_one"])[-1])

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from docs import figures
 from experiments import fields, registry
 from experiments import study as study_lib
 from experiments.report import text
@@ -75,6 +76,7 @@ def _environment():
   )
   environment.filters |= {
     "bias": _bias,
+    "label": figures.label,
     "number": text.format_number,
     "expected": text.format_expected,
     "measured": text.format_measured,

@@ -6,33 +6,20 @@ alignment.json. No file there is written by hand.
 """
 
 import argparse
-import importlib
 import json
 import pathlib
-import re
 
 import numpy as np
 
-from experiments import errors, records, registry, runs
-from experiments import study as study_lib
-from experiments.report import svg
+from docs import figures, findings
+from experiments import errors, records, runs
 from experiments.rtrl_vs_tbptt import alignment
 from experiments.rtrl_vs_tbptt.alignment import methods, readings
 
-FOLDER = pathlib.Path(__file__).parent / "results"
 # Every estimator, with the cells that they are made for.
 _ALIGNMENT = {
   "estimators": tuple(methods.TABLE),
   "cells": (readings.VANILLA, readings.SPARSE, readings.LAYERS),
-}
-
-
-# Of a figure without a page around it.
-_COLORS = {
-  "paper": "#ffffff",
-  "ink": "#262626",
-  "grey": "#6e6e6e",
-  "grid": "#e4e4e4",
 }
 
 
@@ -43,7 +30,7 @@ def main() -> None:
     "--runs_dir", default="runs", help="where run folders are"
   )
   with errors.one_sentence():
-    publish(parser.parse_args().runs_dir, FOLDER)
+    publish(parser.parse_args().runs_dir, findings.FOLDER)
 
 
 def publish(runs_dir: str, folder: pathlib.Path) -> None:
@@ -56,7 +43,7 @@ def publish(runs_dir: str, folder: pathlib.Path) -> None:
   Raises:
     ValueError: if a study's run is missing or stale.
   """
-  studies = [registry_study(module) for module in registry.MODULES]
+  studies = findings.studies().values()
   stale = [
     study.name
     for study in studies
@@ -77,35 +64,10 @@ def publish(runs_dir: str, folder: pathlib.Path) -> None:
     path = folder / f"{study.name}.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure = (of_run / "figure.svg").read_text()
-    records.write(path, small_figure(figure, study.caption))
+    records.write(path, figures.small(figure, study.caption))
   records.write_json(folder / "claims.json", claims)
   records.write_json(folder / "studies.json", made_on)
   records.write_json(folder / "alignment.json", _alignment(runs_dir))
-
-
-def registry_study(module: str) -> study_lib.Study:
-  """Returns the study of a module of the registry."""
-  return importlib.import_module(module).STUDY
-
-
-def small_figure(figure: str, caption: str) -> str:
-  """Returns a figure as a file of its own, and as part of a page.
-
-  Args:
-    figure: What matplotlib wrote.
-    caption: What is seen in it.
-
-  Returns:
-    SVG whose colours of paper and ink are those of the page around it, or of
-    white paper where there is none.
-  """
-  inline = svg.inline(figure, "f", caption)  # No page has two of them.
-  defaults = (
-    f"--{color}-here: var(--{color}, {default})"
-    for color, default in _COLORS.items()
-  )
-  inline = re.sub(r"var\(--(\w+)\)", r"var(--\1-here)", inline)
-  return inline.replace('style="', f'style="{"; ".join(defaults)}; ', 1)
 
 
 def _made_on(folder):

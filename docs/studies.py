@@ -8,13 +8,8 @@ from docs import estimators, findings, readme
 from experiments import bibliography
 from experiments.report import render, text
 
-DOCUMENTS = (
-  "S0",
-  "S1",
-  "S2",
-  "S3",
-  "S4",
-)  # By their keys in bibliography.toml.
+# By their keys in bibliography.toml.
+DOCUMENTS = ("S0", "S1", "S2", "S3", "S4")
 
 
 def pages() -> dict[str, str]:

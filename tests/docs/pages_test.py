@@ -10,7 +10,14 @@ import tempfile
 from absl.testing import absltest, parameterized
 
 import nnfun as nf
-from docs import docstrings, estimators, findings, publish, readme
+from docs import (
+  docstrings,
+  estimators,
+  figures,
+  findings,
+  publish,
+  readme,
+)
 from experiments import registry
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -67,7 +74,7 @@ class ResultsTest(absltest.TestCase):
       '<?xml version="1.0"?><svg viewBox="0 0 9 9" width="9pt">'
       '<g id="figure_1"><path style="fill: #ffffff"/></g></svg>'
     )
-    small = publish.small_figure(figure, "a < b")
+    small = figures.small(figure, "a < b")
     self.assertIn("--paper-here: var(--paper, #ffffff)", small)
     self.assertIn('style="fill: var(--paper-here)"', small)
     self.assertIn('aria-label="a &lt; b"', small)
