@@ -66,6 +66,9 @@ def _page(module):
     if inspect.ismodule(value):
       continue
     parts.append(f".. {_directive(value)}:: {name}::{entry}")
+    if parts[-1].startswith(".. autodata") and inspect.isclass(value):
+      origin = f"{value.__module__}.{value.__qualname__}"
+      parts[-1] += f"\n   :annotation: = {origin}"
     if parts[-1].startswith(".. autoclass"):
       parts[-1] += "\n   :members:"
       if getattr(value, "_is_protocol", False):

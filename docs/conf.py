@@ -25,6 +25,7 @@ html_title = f"nnfun {release}"
 html_static_path = ["static", "results"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 
 setup = docstrings.setup

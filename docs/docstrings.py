@@ -19,6 +19,7 @@ _MARKUP = re.compile(r"[\\*|]|_(?!\w)|(?<=\b\w)\.(?!\S)")
 def setup(app: application.Sphinx) -> dict[str, bool]:
   """Registers what is done to every docstring, before napoleon's part."""
   app.connect("autodoc-process-docstring", _process, priority=400)
+  app.connect("autodoc-process-signature", _signature)
   app.connect("autodoc-skip-member", _skip)
   return {"parallel_read_safe": True}
 
@@ -30,6 +31,13 @@ def _process(app, what, name, obj, options, lines):
   lines[:] = restructured("\n".join(lines)).split("\n")
   if inspect.isclass(obj) and hasattr(obj, "_fields"):
     lines += ["", *_fields(obj)]
+
+
+def _signature(app, what, name, obj, options, signature, returned):
+  """A Protocol is not called: what it says is the signature of `__call__`."""
+  del app, name, options
+  is_protocol = what == "class" and getattr(obj, "_is_protocol", False)
+  return ("", None) if is_protocol else (signature, returned)
 
 
 def _skip(app, what, name, obj, skip, options):

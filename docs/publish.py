@@ -54,6 +54,7 @@ def publish(runs_dir: str, folder: pathlib.Path) -> None:
       "expected finished runs by the present code, got none of "
       f"{', '.join(stale)}: run `make report` first"
     )
+  compared = _alignment(runs_dir)  # Runs, so before any file is changed.
   for figure in folder.rglob("*.svg"):
     figure.unlink()
   made_on, claims = {}, []
@@ -67,7 +68,7 @@ def publish(runs_dir: str, folder: pathlib.Path) -> None:
     records.write(path, figures.small(figure, study.caption))
   records.write_json(folder / "claims.json", claims)
   records.write_json(folder / "studies.json", made_on)
-  records.write_json(folder / "alignment.json", _alignment(runs_dir))
+  records.write_json(folder / "alignment.json", compared)
 
 
 def _made_on(folder):

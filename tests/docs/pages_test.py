@@ -19,6 +19,7 @@ from docs import (
   readme,
 )
 from experiments import registry
+from experiments.rtrl_vs_tbptt.alignment import methods
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _ID = re.compile(r'"(S[0-4]-[A-Za-z0-9.-]+|P\d+)"')
@@ -57,6 +58,13 @@ class ResultsTest(absltest.TestCase):
       for path in findings.FOLDER.rglob("*.svg")
     }
     self.assertEqual(figures, set(names))
+
+  def test_every_estimator_of_the_study_is_compared(self):
+    found = findings.alignment()
+    names = {row["estimator"] for row in found["rows"]}
+    self.assertEqual(names, set(methods.TABLE))
+    for row in found["rows"]:
+      self.assertLen(row["cosine_of_one"], len(found["updates"]))
 
   def test_only_finished_runs_are_kept(self):
     with (
