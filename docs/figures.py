@@ -49,10 +49,7 @@ def cosines(name: str, rows: list[dict[str, Any]], made: dict[str, Any]) -> str:
     SVG, as `small` makes it.
   """
   tasks = list(dict.fromkeys(row["task"] for row in rows))
-  width = 3 * len(tasks) if len(tasks) > 1 else 5
-  fig, axes = style.figure(
-    1, len(tasks), width=width, height=3, sharey=True, squeeze=False
-  )
+  fig, axes = style.figure(1, len(tasks), height=3, sharey=True, squeeze=False)
   for panel, task in zip(axes[0], tasks, strict=True):
     for row in made["rows"]:
       if row["task"] == task and row["cell"] == readings.VANILLA:
