@@ -15,7 +15,7 @@ PARALLEL := -n $(JOBS) --dist worksteal
 PUBLIC_RETURNS := --select ANN201,ANN204,ANN205,ANN206 \
   --config 'lint.flake8-annotations.ignore-fully-untyped = false'
 
-.PHONY: test contract report bench lint format lock clean help
+.PHONY: test contract report results docs bench lint format lock clean help
 
 test: lint  ## Lint, then doctests and all tests, on JOBS processes.
 	$(PYTEST) $(PARALLEL)
@@ -31,6 +31,12 @@ contract: $(STAMP)  ## Contract tests of the estimators, and what reads jaxprs.
 
 report: $(STAMP)  ## Every study into runs/report; FULL=1 for published sizes.
 	$(BIN)/python -m launch.reproduce $(if $(FULL),--full)
+
+results: $(STAMP)  ## After `report`: keep in docs/results what the site shows.
+	$(BIN)/python -m docs.publish
+
+docs: $(STAMP)  ## The documentation into build/docs/html, offline.
+	JAX_PLATFORMS=cpu $(BIN)/python -m docs.build
 
 bench: $(STAMP)  ## Time the estimators against each other.
 	$(BIN)/python -m benchmarks.run
@@ -56,7 +62,7 @@ lock:  ## Pin the dependencies of pyproject.toml; UPGRADE=1 for the newest.
 clean:  ## Remove environments and caches; runs/ stays.
 	rm -rf .venv .venv-next .venv-lock build dist
 	rm -rf .hypothesis .pytest_cache .ruff_cache
-	find nnfun experiments launch benchmarks examples tests -name __pycache__ -prune \
+	find nnfun experiments launch benchmarks examples docs tests -name __pycache__ -prune \
 	  -exec rm -rf {} +
 
 help:  ## Print this list.

@@ -31,4 +31,4 @@ from nnfun.base import StackedCell as StackedCell
 from nnfun.base import Target as Target
 from nnfun.base import Task as Task
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

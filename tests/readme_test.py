@@ -10,7 +10,6 @@ from absl.testing import absltest
 from jax import numpy as jnp
 
 import nnfun as nf
-from experiments import registry
 from tests import oracles
 
 _README = pathlib.Path(__file__).resolve().parent.parent / "README.md"
@@ -42,18 +41,6 @@ class ReadmeTest(absltest.TestCase):
     )
     _, expected = oracles.whole_gradient(mine, names["loss_fn"], params, xs, ys)
     oracles.assert_same_gradient(estimate.grads, expected)
-
-  def test_the_map_leads_from_statements_to_studies(self):
-    rows = re.findall(
-      r"^\| `(\w+/\w+)`: .* \| (.*) \|$", _README.read_text(), re.M
-    )
-    modules = [f"experiments.{name.replace('/', '.')}" for name, _ in rows]
-    self.assertEqual(modules, list(registry.MODULES))
-    for name, ids in rows:
-      folder = _README.parent / "experiments" / name
-      text = "".join(path.read_text() for path in folder.glob("*claims*.py"))
-      found = set(re.findall(r'"(S[0-4]-[A-Za-z0-9.-]+|P\d+)"', text))
-      self.assertEqual(set(ids.split(", ")), found, name)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,13 @@ import io
 import pathlib
 import tempfile
 
+import chex
+import jax
 import numpy as np
 from absl.testing import absltest
+from jax import numpy as jnp
+
+import nnfun as nf
 
 _FOLDER = pathlib.Path(__file__).resolve().parents[2] / "examples"
 _NAMES = sorted(p.stem for p in _FOLDER.glob("*.py") if p.stem != "__init__")
@@ -38,6 +43,37 @@ class ExamplesTest(absltest.TestCase):
     losses, _ = _run("flax_cells")
     self.assertLen(losses, 2)
     self.assertLess(max(losses.values()), 0.5)  # Nothing learned: 0.66.
+
+  def test_equinox_cells(self):
+    losses, _ = _run("equinox_cells")
+    self.assertLen(losses, 2)
+    self.assertLess(max(losses.values()), 0.5)  # Nothing learned: 0.66.
+
+  def test_an_equinox_cell_has_the_gradient_of_its_module(self):
+    """Against `jax.grad` of a loop over the module itself."""
+    recipe = importlib.import_module("examples.equinox_cells")
+    module = recipe.Leaky(jax.random.key(3))
+    cell = recipe.from_equinox(recipe.Leaky)
+    xs = jax.random.normal(jax.random.key(4), (7, recipe.NUM_INPUTS))
+    params = {
+      "cell": cell.init(jax.random.key(3)),
+      "readout": jnp.ones(recipe.NUM_UNITS),
+    }
+
+    def loss(module):
+      h, total = jnp.zeros(recipe.NUM_UNITS), 0.0
+      for x in xs:
+        h = module(x, h)
+        total += jnp.sum(h) ** 2
+      return total
+
+    loss_fn = lambda params, h_t, y_t: (params["readout"] @ h_t) ** 2
+    found = nf.training.exact_gradient(cell, loss_fn, params, xs, jnp.ones(7))
+    chex.assert_trees_all_close(
+      jax.tree.leaves(found.grads["cell"]),
+      jax.tree.leaves(jax.grad(loss)(module)),
+      rtol=1e-4,
+    )
 
   def test_resets_and_padding(self):
     errors, _ = _run("resets_and_padding")
