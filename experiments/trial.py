@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
+from jax import lax
 from jax import numpy as jnp
 
 import nnfun as nf
@@ -129,7 +130,12 @@ def prepare(trial: Trial, configs: Sequence[Any]) -> Program:
     )
     for name in traced(trial)
   }
-  values = _on_devices(values)
+  place = _sharding(len(configs))
+  missing = -len(configs) % place.num_devices
+  values = {  # The last run again and again, where devices would be idle.
+    name: jnp.asarray(np.pad(value, (0, missing), mode="edge"))
+    for name, value in values.items()
+  }
 
   def start_one(values):
     config = _with_traced(static, values)
@@ -138,20 +144,29 @@ def prepare(trial: Trial, configs: Sequence[Any]) -> Program:
   def work_one(values, state):
     return trial.work(_with_traced(static, values), state)
 
-  def start(values):
-    states = jax.vmap(start_one)(values)
+  @jax.jit
+  def start_all(values):
+    # One after the other: QR decompositions of many networks at a time wait for
+    # each other's threads for ever where there are few.
+    states = lax.map(start_one, values)
     _, points = jax.eval_shape(jax.vmap(work_one), values, states)
     shape = points.shape[0], num_pieces, points.shape[1]
-    curves = jnp.full(shape, jnp.nan, points.dtype)
-    return _Runs(states, curves, jnp.zeros([], jnp.int32))
+    return states, jnp.full(shape, jnp.nan, points.dtype)
 
+  @jax.jit
   def work(values, runs):
     states, points = jax.vmap(work_one)(values, runs.state)
     curves = runs.curves.at[:, runs.num_done].set(points)
     return _Runs(states, curves, runs.num_done + 1)
 
-  start, work = map(jax.jit, (start, work))
-  return Program(lambda: start(values), lambda runs: work(values, runs))
+  def start():
+    states, curves = jax.device_put(start_all(values), place)
+    everywhere = jax.NamedSharding(place.mesh, jax.P())
+    num_done = jax.device_put(jnp.zeros([], jnp.int32), everywhere)
+    return _Runs(states, curves, num_done)
+
+  placed = jax.device_put(values, place)
+  return Program(start, lambda runs: work(placed, runs))
 
 
 def traced(trial: Trial) -> tuple[str, ...]:
@@ -175,19 +190,13 @@ def _with_traced(config, values):
   return copy
 
 
-def _on_devices(values):
-  """Spreads runs over all devices, the last one again and again if need be."""
-  num_runs = len(values["seed"])
+def _sharding(num_runs):
+  """Spreads runs over the devices of this process."""
   devices = jax.local_devices()[:num_runs]
-  missing = -num_runs % len(devices)
   mesh = jax.make_mesh(
     (len(devices),),
     ("runs",),
     axis_types=(jax.sharding.AxisType.Auto,),
     devices=devices,
   )
-  sharding = jax.NamedSharding(mesh, jax.P("runs"))
-  return {
-    name: jax.device_put(np.pad(value, (0, missing), mode="edge"), sharding)
-    for name, value in values.items()
-  }
+  return jax.NamedSharding(mesh, jax.P("runs"))

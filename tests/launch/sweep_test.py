@@ -9,16 +9,10 @@ import tempfile
 import time
 
 import chex
-import jax
-import numpy as np
-import optax
 from absl import flags
 from absl.testing import absltest, parameterized
 
-import nnfun as nf
-from experiments import checkpoints, records
-from experiments import trial as trial_lib
-from experiments.rtrl_vs_tbptt.delayed_addition import run
+from experiments import records
 from experiments.rtrl_vs_tbptt.delayed_addition import trial as trial_module
 from launch import plan as plan_lib
 from launch import states, worker
@@ -29,67 +23,6 @@ TINY = "num_units=4;num_steps=500"
 # Ten pieces of 25,000 steps, so that it can be killed in between.
 LONG = "num_units=4;num_steps=250000;learning_rate=0.01,0.03"
 _SECONDS = 240  # Within which anything here is done on the busiest machine.
-
-
-def _configs(**settings):
-  """Nine runs: more than the tests have devices, and no multiple of them."""
-  base = {"num_units": 4, "num_steps": 500} | settings
-  return [
-    trial_module.Config(**base, learning_rate=rate, seed=seed)
-    for rate in (0.003, 0.01, 0.03)
-    for seed in (0, 1, 2**32 - 1)
-  ]
-
-
-class TrialTest(absltest.TestCase):
-  def run_together(self, configs):
-    folder = self.enterContext(tempfile.TemporaryDirectory())
-    at = checkpoints.Checkpoints(folder)
-    return trial_lib.run_together(_TRIAL, configs, at)
-
-  def test_runs_side_by_side_are_the_runs_alone(self):
-    configs = _configs()
-    together = self.run_together(configs)
-    self.assertEqual(together.shape, (9, 50))
-    self.assertTrue(np.isfinite(together).all())
-    # Rates and seeds each make a difference.
-    distances = np.abs(together[:, None] - together).max(-1)
-    self.assertGreater(distances[~np.eye(9, dtype=bool)].min(), 1e-3)
-    for number in (0, 8):
-      (alone,) = self.run_together(configs[number : number + 1])
-      np.testing.assert_allclose(together[number], alone, rtol=1e-4, atol=1e-6)
-
-  def test_a_curve_is_that_of_train_stream(self):
-    config = _configs()[-1]
-    state = trial_module.start(config, jax.random.key(config.seed))
-    cell = nf.cells.vanilla(num_inputs=2, num_units=4)
-    task = nf.tasks.delayed_addition(num_steps=500, delays=(4, 6))
-    _, losses = nf.training.train_stream(
-      nf.estimators.rtrl(cell, run.loss_fn),
-      optax.sgd(0.03),
-      state.stream,
-      *task.sample(state.key_stream),
-      segment=1,
-    )
-    (curve,) = self.run_together([config])
-    expected = np.asarray(losses).reshape(50, -1).mean(1)
-    np.testing.assert_allclose(curve, expected, rtol=1e-4, atol=1e-6)
-
-  def test_goes_on_bit_for_bit_from_a_checkpoint(self):
-    configs = _configs()
-    expected = self.run_together(configs)
-    folder = self.enterContext(tempfile.TemporaryDirectory())
-    at = checkpoints.Checkpoints(folder)
-    program = trial_lib.prepare(_TRIAL, configs)
-    checkpoints.run(program.work, program.start(), 4, at)
-    chex.assert_trees_all_equal(
-      trial_lib.run_together(_TRIAL, configs, at), expected
-    )
-
-  def test_refuses_what_is_not_one_program(self):
-    configs = [*_configs(), *_configs(num_units=5)]
-    with self.assertRaisesRegex(ValueError, "differ in learning_rate, gain, s"):
-      trial_lib.prepare(_TRIAL, configs)
 
 
 class PlanTest(parameterized.TestCase):

@@ -14,7 +14,7 @@ from jax import numpy as jnp
 import nnfun as nf
 from experiments import sweeps
 
-_NUM_INPUTS, _NUM_OUTPUTS = 10, 9  # Of copying: 8 symbols, the blank, and go.
+_NUM_INPUTS, NUM_OUTPUTS = 10, 9  # Of copying: 8 symbols, the blank, and go.
 
 
 class Network(NamedTuple):
@@ -85,8 +85,8 @@ def start(
 
   def draw(key):
     key_cell, key_readout = jax.random.split(key)
-    weights = jax.random.normal(key_readout, (_NUM_OUTPUTS, num_units))
-    bias, drawn = jnp.zeros(_NUM_OUTPUTS), {}
+    weights = jax.random.normal(key_readout, (NUM_OUTPUTS, num_units))
+    bias, drawn = jnp.zeros(NUM_OUTPUTS), {}
     readout = {"weights": weights / num_units**0.5, "bias": bias}
     for name, net in NETWORKS.items():
       theta = make_cell(net, num_units).init(key_cell)
