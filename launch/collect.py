@@ -73,6 +73,9 @@ def collect(
   page = _page(sweep, table, rows, quantity, sentence, svg)
   records.write(sweep / "index.html", page)
   print(sentence)
+  if len(table.curves) > 1:
+    print(f"Ranked by {quantity!r}; --quantity of launch.collect takes others:")
+    print("\n".join(f"  {name}" for name in table.curves))
   print(f"Page: {sweep / 'index.html'}")
 
 
@@ -95,11 +98,11 @@ def verdict(
     if not alike:
       said += "; better than every other, by pairs that share a seed"
     elif len(alike) < len(rows) - 1:
-      said += f"; {len(alike)} others cannot be told from it"
+      said += f"; settings that cannot be told from it: {len(alike)}"
     else:
       said += "; none of the others can be told from it"
   if table.num_missing:
-    said += f". {table.num_missing} runs are not done"
+    said += f". Runs that are not done: {table.num_missing}"
   return said + "."
 
 

@@ -85,9 +85,9 @@ def _run_study(study: Any, config: Any, folder: pathlib.Path) -> dict:
   outcome = runs_lib.bring_up_to_date(study, config, folder / "study")
   results = records.load_arrays(outcome.folder, study.Results)
   return {
-    claim.id: np.array([[claim.measured]], float)
+    f"{claim.id} {claim.key}": np.array([[claim.measurement.value]], float)
     for claim in study.claims(results)
-    if claim.measured is not None
+    if claim.measurement is not None
   }
 
 

@@ -103,7 +103,7 @@ class CollectTest(absltest.TestCase):
     np.testing.assert_array_equal(rates, np.repeat([0.01, 0.03], 5))
     page = (self.sweep / "index.html").read_text()
     self.assertIn("Best: learning_rate=0.01", page)
-    self.assertIn("5 runs are not done", page)
+    self.assertIn("Runs that are not done: 5", page)
     self.assertIn("<svg", page)
 
   def test_one_seed_has_no_interval(self):

@@ -1,5 +1,6 @@
 """Sweeps: what is finished stays, whatever is killed, and says the same."""
 
+import json
 import os
 import pathlib
 import signal
@@ -176,6 +177,28 @@ def process_with(*words):
   return None
 
 
+class StudyTest(absltest.TestCase):
+  def test_of_a_study_without_trials_the_claims_are_kept(self):
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    plan = plan_lib.make("textbook/xor", "num_seeds=2;num_epochs=10")
+    plan_lib.write(folder, plan)
+    (job,) = plan.jobs
+    worker.do(folder, job.name)
+    at = plan_lib.folder_of(folder, job)
+    found = records.load_arrays(at, worker.Curves).values
+    (claims,) = at.glob("study/textbook/xor/*/claims.json")
+    expected = {
+      f"{claim['id']} {claim['key']}": claim["measured"]
+      for claim in json.loads(claims.read_text())
+      if claim["kind"] != "not run here"
+    }
+    self.assertGreater(len(expected), 3)
+    self.assertEqual(
+      {name: curves.item() for name, curves in found.items()}, expected
+    )
+    self.assertIs(states.state_of(folder, plan, job).word, states.Word.DONE)
+
+
 @absltest.skipUnless(os.path.isdir("/proc/self"), "finds processes in /proc")
 class KilledTest(SweepCase):
   def test_kills_change_nothing(self):
@@ -252,7 +275,7 @@ class FaultsTest(SweepCase):
     failed, done = states.Word.FAILED, states.Word.DONE
     self.assertEqual(self.words(folder, plan), [failed, done])
     self.assertIn("Best: estimator=rolling_bptt", output)
-    self.assertIn("1 runs are not done", output)
+    self.assertIn("Runs that are not done: 1", output)
     output = self.end(self.start("status"), status=1)
     self.assertIn("1 done, 0 running, 1 failed", output)
     self.assertIn("Error", output)  # The last line of it.
