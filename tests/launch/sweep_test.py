@@ -180,7 +180,7 @@ def process_with(*words):
 class StudyTest(absltest.TestCase):
   def test_of_a_study_without_trials_the_claims_are_kept(self):
     folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-    plan = plan_lib.make("textbook/xor", "num_seeds=2;num_epochs=10")
+    plan = plan_lib.make("textbook/xor", "num_seeds=2;num_epochs=20")
     plan_lib.write(folder, plan)
     (job,) = plan.jobs
     worker.do(folder, job.name)
