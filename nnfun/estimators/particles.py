@@ -201,10 +201,10 @@ def _moved(cell, params, noise, thetas):
   def step_fn(parts, state_tm1, x_t):
     w, e, sign = parts
     z = cell.features(state_tm1, x_t)
-    a = base.preactivation(w, z)
-    moved = base.preactivation(jax.tree.map(jnp.matrix_transpose, e), z)
-    a = jax.tree.map(lambda a_k, e_k: a_k + sign * e_k, a, moved)
-    return cell.activate(a, state_tm1)
+    a, structure = jax.tree.flatten(base.preactivation(w, z))
+    parts = zip(a, *map(jax.tree.leaves, (z, e)), strict=True)
+    a = [a_k + sign * (z_k @ e_k) for a_k, z_k, e_k in parts]
+    return cell.activate(structure.unflatten(a), state_tm1)
 
   parts = params["cell"], noise["cell"], jnp.array([1, -1], jnp.int32)
   cell = cell._replace(step=step_fn)
