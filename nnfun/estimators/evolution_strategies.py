@@ -61,18 +61,18 @@ def pes(
 
   def update(params, state, xs, ys, resets):
     key, key_noise = jax.random.split(state.key)
-    noise = particles.draw(key_noise, params, num_pairs, sigma)
+    noise = particles.draw(key_noise, cell, params, num_pairs, sigma)
     total = jax.tree.map(jnp.add, state.noise, noise)
     carry, losses, gaps = particles.run(
       cell, loss_fn, params, noise, state[:2], xs, ys, resets
     )
     if resets is None:
-      grads = particles.credit(total, jnp.sum(gaps, 0), sigma)
+      grads = particles.credit(cell, total, jnp.sum(gaps, 0), sigma)
     else:
       is_after = (jnp.cumsum(resets) > 0)[:, None]
       split = [jnp.where(w, gaps, 0).sum(0) for w in (~is_after, is_after)]
-      before = particles.credit(total, split[0], sigma)
-      after = particles.credit(noise, split[1], sigma)
+      before = particles.credit(cell, total, split[0], sigma)
+      after = particles.credit(cell, noise, split[1], sigma)
       grads = jax.tree.map(jnp.add, before, after)
       total = jax.tree.map(
         lambda new, old: jnp.where(is_after[-1, 0], new, old), noise, total
@@ -135,7 +135,7 @@ def nres(
   def update(params, state, xs, ys, resets):
     def renew(drawn):
       key, key_noise = jax.random.split(drawn[0])
-      return key, particles.draw(key_noise, params, num_pairs, sigma)
+      return key, particles.draw(key_noise, cell, params, num_pairs, sigma)
 
     is_old, drawn = jnp.zeros_like(state.is_new), (state.key, state.noise)
     if resets is None:
@@ -143,7 +143,7 @@ def nres(
       carry, losses, gaps = particles.run(
         cell, loss_fn, params, noise, state[:2], xs, ys, None
       )
-      grads = particles.credit(noise, jnp.sum(gaps, 0), sigma)
+      grads = particles.credit(cell, noise, jnp.sum(gaps, 0), sigma)
     else:
 
       def body(carry, step):
@@ -154,7 +154,7 @@ def nres(
         runs, loss, gap = particles.run(
           cell, loss_fn, params, drawn[1], runs, *step
         )
-        credit = particles.credit(drawn[1], gap[0], sigma)
+        credit = particles.credit(cell, drawn[1], gap[0], sigma)
         grads = jax.tree.map(lambda g, c: g + c.astype(g.dtype), grads, credit)
         return (drawn, runs, grads), loss[0]
 
@@ -251,12 +251,12 @@ def truncated_es(
 
   def update(params, state, xs, ys, resets):
     key, key_noise = jax.random.split(state.key)
-    noise = particles.draw(key_noise, params, num_pairs, sigma)
+    noise = particles.draw(key_noise, cell, params, num_pairs, sigma)
     start = state.cell, particles.spread(state.cell, num_pairs)
     (state_k, _), losses, gaps = particles.run(
       cell, loss_fn, params, noise, start, xs, ys, resets
     )
-    grads = particles.credit(noise, jnp.sum(gaps, 0), sigma)
+    grads = particles.credit(cell, noise, jnp.sum(gaps, 0), sigma)
     estimate = particles.estimate(losses, grads, params)
     return particles.ParticlesState(state_k, None, None, None, key), estimate
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, loops
 from nnfun.estimators import kronecker, low_rank
 from nnfun.estimators import tape as tape_lib
 
@@ -53,7 +53,7 @@ def kf_rtrl(
     Mujika, Meier, Steger, Approximating real-time recurrent learning with
     random Kronecker factors, 2018, https://arxiv.org/abs/1805.10842
   """
-  factors = kronecker.Factors(_zeros, _step, _pull)
+  factors = kronecker.Factors(_zeros, _step, _pull, SIGNS)
   return kronecker.from_factors(
     "kf_rtrl", cell, loss_fn, factors, precision=precision
   )
@@ -67,9 +67,31 @@ def _zeros(matrix, num_states):
   )
 
 
-def _step(key, factors, transition, delta, z):
+def _no_signs(num_matrices):
+  return jnp.zeros(num_matrices, jnp.uint32)
+
+
+def _draw_signs(key, bits, num_matrices):
+  """Takes the lowest bit for a sign; above the last of 31 there is a one.
+
+  To draw at every step would cost a CPU more than all passes over A.
+  """
+
+  def renew(used):
+    key, key_bits = jax.random.split(used[0])
+    bits = jax.random.bits(key_bits, (num_matrices,), jnp.uint32)
+    return key, bits | jnp.uint32(1 << 31)
+
+  key, bits = loops.when(bits[0] <= 1, renew, (key, bits))
+  return key, bits >> 1, list(jnp.where(bits & 1, 1, -1))
+
+
+SIGNS = kronecker.Randomness(_no_signs, _draw_signs)
+
+
+def _step(sign, factors, transition, delta, z):
+  sign = sign.astype(delta.dtype)
   moved = transition @ factors.left
-  sign = jax.random.rademacher(key, (), delta.dtype)
   p_1, inverse_1 = low_rank.balance(factors.right, moved)
   p_2, inverse_2 = low_rank.balance(z, delta)
   left = inverse_1 * moved + sign * inverse_2 * delta

@@ -21,7 +21,28 @@ class KroneckerInfluence(NamedTuple):
   """J, in factors, with the randomness to come."""
 
   key: jax.Array
+  drawn: Any  # what came of the key and is not used up, zero for nothing
   factors: list[Any]  # for each matrix of the parameters
+
+
+class Randomness(NamedTuple):
+  """What the steps get from the key.
+
+  zeros: number of matrices to what is kept of a draw, nothing yet.
+  draw: (key, what is kept, number of matrices) to (key, what is kept, a list of
+    what the step of each matrix gets).
+  """
+
+  zeros: Callable[[int], Any]
+  draw: Callable[[jax.Array, Any, int], tuple[jax.Array, Any, list[jax.Array]]]
+
+
+def _draw_keys(key, drawn, num_matrices):
+  key, *keys = jax.random.split(key, 1 + num_matrices)
+  return key, drawn, keys
+
+
+KEYS = Randomness(lambda num_matrices: (), _draw_keys)
 
 
 class StepFn(Protocol):
@@ -29,7 +50,7 @@ class StepFn(Protocol):
 
   def __call__(
     self,
-    key: jax.Array,
+    random: jax.Array,
     factors: Any,
     transition: jax.Array,
     delta: jax.Array,
@@ -38,7 +59,7 @@ class StepFn(Protocol):
     """Returns factors with the mean Phi J + D (x) z.
 
     Args:
-      key: randomness of this step and matrix.
+      random: of this step and matrix, a key or what `Randomness` draws.
       factors: of J.
       transition: Phi [S, S].
       delta: D [S, R].
@@ -53,11 +74,13 @@ class Factors(NamedTuple):
   zeros: (matrix, S) to the factors of J = 0.
   step: a `StepFn`.
   pull: (lambda [S], factors) to lambda^T J [R, Z].
+  randomness: by default each step gets a key.
   """
 
   zeros: Callable[[jax.Array, int], Any]
   step: StepFn
   pull: Callable[[jax.Array, Any], jax.Array]
+  randomness: Randomness = KEYS
 
 
 def from_factors(
@@ -106,27 +129,28 @@ def _kronecker_influence(cell, factors):
     state = flatten_util.ravel_pytree(base.initial_state(cell, params))[0]
     matrices = jax.tree.leaves(params)
     zeros = [factors.zeros(w, state.size) for w in matrices]
-    return KroneckerInfluence(jnp.copy(key), zeros)
+    drawn = factors.randomness.zeros(len(matrices))
+    return KroneckerInfluence(jnp.copy(key), drawn, zeros)
 
   def advance(params, influence, states, xs, resets):
     matrices, structure = jax.tree.flatten(params)
 
     def body(carry, step):
-      key, kept = carry
+      key, *carried = carry
       state_tm1, x_t, reset_t = step
       if reset_t is not None:
-        kept = jax.tree.map(lambda f: jnp.where(reset_t, 0, f), kept)
-      keys = jax.random.split(key, 1 + len(matrices))
+        carried = jax.tree.map(lambda c: jnp.where(reset_t, 0, c), carried)
+      drawn, kept = carried
+      key, drawn, randoms = factors.randomness.draw(key, drawn, len(matrices))
       phi, deltas, zs = linearisation.affine_factors(
         cell, params, state_tm1, x_t
       )
+      parts = zip(randoms, kept, deltas, zs, matrices, strict=True)
       kept = [
-        factors.step(
-          keys[1 + k], kept[k], phi, d.astype(w.dtype), z.astype(w.dtype)
-        )
-        for k, (d, z, w) in enumerate(zip(deltas, zs, matrices, strict=True))
+        factors.step(r, f, phi, d.astype(w.dtype), z.astype(w.dtype))
+        for r, f, d, z, w in parts
       ]
-      return KroneckerInfluence(keys[0], kept), None
+      return KroneckerInfluence(key, drawn, kept), None
 
     after, _ = loops.scan(body, influence, (states, xs, resets))
 

@@ -90,7 +90,7 @@ def _zeros(matrix, num_states, *, rank):
 def _step(key, factors, transition, delta, z):
   left, middle, right = factors
   rank, dtype = len(left), delta.dtype
-  sign = jax.random.rademacher(key, (), dtype)  # The one that kf_rtrl draws.
+  sign = jax.random.rademacher(key, (), dtype)
   key_sketch, key_reduce = jax.random.split(jax.random.fold_in(key, 1))
   moved = left @ transition.T
   sketch = _sketch(key_sketch, delta, rank)

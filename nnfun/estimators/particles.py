@@ -1,6 +1,9 @@
 """Pairs of networks at parameters moved to both sides, run beside one another.
 
 Particles are indexed by sign and pair: leaves [2, N, ...], theta + eps_i first.
+Noise has leaves [N, ...] like the parameters, and the matrices [R, Z] of an
+affine cell are transposed in it, [N, Z, R]: products with two vectors each, one
+a side, then take a CPU half as long as one after the other.
 """
 
 import functools
@@ -19,7 +22,7 @@ class ParticlesState(NamedTuple):
 
   cell: base.State  # of the network itself
   particles: base.State | None  # of theta + eps and theta - eps [2, N, ...]
-  noise: base.Params | None  # xi, like the parameters, leaves [N, ...]
+  noise: base.Params | None  # xi
   is_new: base.Array | None  # whether the noise is still to be drawn  []
   key: base.Array
 
@@ -63,7 +66,7 @@ def init_fn(
     if not carries:
       return ParticlesState(state, None, None, None, jnp.copy(key))
     noise = jax.tree.map(
-      lambda p: jnp.zeros((num_pairs, *p.shape), p.dtype), params
+      lambda p: jnp.zeros((num_pairs, *p.shape), p.dtype), _flip(cell, params)
     )
     is_new = jnp.ones([], bool) if reuses else None
     particles = spread(state, num_pairs)
@@ -88,20 +91,25 @@ def spread(state: base.State, num_pairs: int) -> base.State:
 
 
 def draw(
-  key: base.Array, params: base.Params, num_pairs: int, sigma: float
+  key: base.Array,
+  cell: base.Cell,
+  params: base.Params,
+  num_pairs: int,
+  sigma: float,
 ) -> base.Params:
   """Returns eps_i ~ N(0, sigma^2) for every pair.
 
   Args:
     key: randomness.
-    params: leaves [...].
+    cell: any cell.
+    params: the parameters.
     num_pairs: N.
     sigma: the standard deviation.
 
   Returns:
-    Leaves [N, ...] in the dtypes of the parameters.
+    Noise in the dtypes of the parameters.
   """
-  leaves, structure = jax.tree.flatten(params)
+  leaves, structure = jax.tree.flatten(_flip(cell, params))
   keys = jax.random.split(key, len(leaves))
   return structure.unflatten(
     [
@@ -128,7 +136,7 @@ def run(
     cell: any cell.
     loss_fn: the loss of one step.
     params: the parameters.
-    noise: eps, leaves [N, ...].
+    noise: eps.
     carry: the state, and those of the particles [2, N, ...].
     xs: inputs, leaves [K, ...].
     ys: targets, leaves [K, ...].
@@ -142,7 +150,12 @@ def run(
   if resets is not None:
     state = base.initial_state(cell, params["cell"])
     start = state, spread(state, jax.tree.leaves(noise)[0].shape[0])
-  sides = [_moved(cell, params, noise, sign) for sign in (1, -1)]
+  thetas = jax.tree.map(  # Leaves [N, 2, ...].
+    lambda p, e: jnp.stack([p[None] + e, p[None] - e], 1),
+    params,
+    _flip(cell, noise),
+  )
+  moved = _moved(cell, params, noise, thetas)
 
   def body(carry, step):
     x_t, y_t, reset_t = step
@@ -157,16 +170,9 @@ def run(
       return state_t, numerics.widen(loss)
 
     state, loss = one(cell, params["cell"], params, carry[0])
-    # A side at a time: a CPU is slow at products with two columns.
-    ends = [
-      jax.vmap(functools.partial(one, moved.cell), (moved.axes, 0, 0))(
-        moved.of_cell,
-        moved.params,
-        jax.tree.map(lambda s, side=side: s[side], carry[1]),
-      )
-      for side, moved in enumerate(sides)
-    ]
-    particles, losses = jax.tree.map(lambda *s: jnp.stack(s), *ends)
+    sides = jax.vmap(functools.partial(one, moved.cell), (moved.of_side, 0, 0))
+    pairs = jax.vmap(sides, (moved.of_pair, 0, 1), 1)
+    particles, losses = pairs(moved.of_cell, thetas, carry[1])
     return (state, particles), (loss, losses[0] - losses[1])
 
   carry, (losses, gaps) = loops.scan(body, carry, (xs, ys, resets))
@@ -174,52 +180,65 @@ def run(
 
 
 class _Moved(NamedTuple):
-  """Networks at theta + sign eps_i, i = 1 ... N."""
+  """Networks at theta + eps_i and theta - eps_i."""
 
   cell: base.Cell  # whose step takes `of_cell`
-  of_cell: base.PyTree  # leaves [N, ...] where `axes` is 0
-  axes: base.PyTree
-  params: base.Params  # theta + sign eps_i, leaves [N, ...]
+  of_cell: base.PyTree
+  of_pair: base.PyTree  # the axis of each of its leaves along pairs, or None
+  of_side: base.PyTree  # likewise along sides, for one pair
 
 
-def _moved(cell, params, noise, sign):
-  """Moves the parameters to one side.
+def _moved(cell, params, noise, thetas):
+  """Moves the parameters of a cell.
 
   To the step of an affine cell theta and eps_i come apart: (theta + eps_i) z =
   theta z + eps_i z is a product of one matrix with all z, and of N more which
   both sides share, where a machine would otherwise read 2 N at each step.
   """
-  thetas = jax.tree.map(lambda p, e: p[None] + sign * e, params, noise)
   if not isinstance(cell, base.AffineCell):
-    return _Moved(cell, thetas["cell"], 0, thetas)
+    return _Moved(cell, thetas["cell"], 0, 0)
 
-  def step_fn(pair, state_tm1, x_t):
+  def step_fn(parts, state_tm1, x_t):
+    w, e, sign = parts
     z = cell.features(state_tm1, x_t)
-    a, moved = (base.preactivation(w, z) for w in pair)
-    a = jax.tree.map(lambda a_k, e_k: a_k + sign * e_k, a, moved)
-    return cell.activate(a, state_tm1)
+    a, structure = jax.tree.flatten(base.preactivation(w, z))
+    parts = zip(a, *map(jax.tree.leaves, (z, e)), strict=True)
+    a = [a_k + sign * (z_k @ e_k) for a_k, z_k, e_k in parts]
+    return cell.activate(structure.unflatten(a), state_tm1)
 
-  pair = params["cell"], noise["cell"]
-  return _Moved(cell._replace(step=step_fn), pair, (None, 0), thetas)
+  parts = params["cell"], noise["cell"], jnp.array([1, -1], jnp.int32)
+  cell = cell._replace(step=step_fn)
+  return _Moved(cell, parts, (None, 0, None), (None, None, 0))
 
 
-def credit(noise: base.Params, gaps: base.Array, sigma: float) -> base.Params:
+def credit(
+  cell: base.Cell, noise: base.Params, gaps: base.Array, sigma: float
+) -> base.Params:
   """Returns 1 / (2 sigma^2 N) sum_i xi_i (L_i^+ - L_i^-).
 
   Args:
-    noise: xi, leaves [N, ...].
+    cell: any cell.
+    noise: xi.
     gaps: L_i^+ - L_i^- [N].
     sigma: the standard deviation of eps.
 
   Returns:
-    Leaves [...], in float32 or wider.
+    Leaves like the parameters, in float32 or wider.
   """
   # Divided twice: the square of a small sigma has fewer digits, or none.
   scale = jnp.asarray(sigma, gaps.dtype)
   weights = gaps / scale / scale / (2 * len(gaps))
-  return jax.tree.map(
+  sums = jax.tree.map(
     lambda e: jnp.tensordot(weights, numerics.widen(e), 1), noise
   )
+  return _flip(cell, sums)
+
+
+def _flip(cell, tree):
+  """Transposes the matrices of an affine cell, in parameters or in noise."""
+  if not isinstance(cell, base.AffineCell):
+    return tree
+  return {**tree, "cell": jax.tree.map(jnp.matrix_transpose, tree["cell"])}
 
 
 def estimate(

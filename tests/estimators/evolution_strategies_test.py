@@ -58,6 +58,13 @@ def _by_hand(w, b, h, xs, ys):
   return losses, h
 
 
+def _noise_of(cell, state):
+  """xi like the parameters: in the state those of affine cells lie across."""
+  if not isinstance(cell, nf.AffineCell):
+    return state.noise
+  return {**state.noise, "cell": jnp.swapaxes(state.noise["cell"], 1, 2)}
+
+
 def _samples(method, segment, num_keys=20_000, update=None, **settings):
   """Summed estimates of the episode over keys, and what may be their mean."""
   cell, loss_fn, params, xs, ys = _quadratic(**settings)
@@ -178,7 +185,7 @@ class LoopTest(parameterized.TestCase):
       twin_state = twin.init(params, jax.random.key(3))
       state = estimator.init(params, jax.random.key(3))
       starts = [[np.full(2, 0.5)] * 2] * 3
-      summed = jax.tree.map(np.asarray, twin_state.noise)
+      summed = _noise_of(cell, twin_state)
       for piece in (slice(0, 2), slice(2, 4)):
         if method == "truncated_es":
           starts = [[np.asarray(state.cell)] * 2] * 3
@@ -187,9 +194,9 @@ class LoopTest(parameterized.TestCase):
         )
         state, estimate = estimator.update(params, state, xs[piece], ys[piece])
         twin_state, _ = twin.update(params, twin_state, xs[piece], ys[piece])
-        fresh = jax.tree.map(lambda a, b: a - b, twin_state.noise, summed)
-        summed = twin_state.noise
-        noise = state.noise if method == "nres" else fresh
+        old, summed = summed, _noise_of(cell, twin_state)
+        fresh = jax.tree.map(lambda new, old: new - old, summed, old)
+        noise = _noise_of(cell, state) if method == "nres" else fresh
         gaps, starts = self._expected(
           params, noise, starts, xs[piece], ys[piece]
         )
@@ -208,13 +215,14 @@ class LoopTest(parameterized.TestCase):
       old, _ = estimator.update(params, state, xs[:1], ys[:1])
       new, estimate = estimator.update(params, old, xs[1:], ys[1:], resets)
       # What is summed up begins again: the last noise is all of it.
-      before = jax.tree.map(jnp.add, old.noise, new.noise)
+      noise = _noise_of(cell, new)
+      before = jax.tree.map(jnp.add, _noise_of(cell, old), noise)
       start = [np.full(2, 0.5)] * 2
       moved = [list(pair) for pair in np.swapaxes(old.particles, 0, 1)]
-      first, _ = self._expected(params, new.noise, moved, xs[1:2], ys[1:2])
-      last, _ = self._expected(params, new.noise, [start] * 2, xs[2:], ys[2:])
+      first, _ = self._expected(params, noise, moved, xs[1:2], ys[1:2])
+      last, _ = self._expected(params, noise, [start] * 2, xs[2:], ys[2:])
       self._assert_credited(
-        estimate.grads, [(before, first.sum(1)), (new.noise, last.sum(1))]
+        estimate.grads, [(before, first.sum(1)), (noise, last.sum(1))]
       )
 
   @parameterized.parameters(False, True)

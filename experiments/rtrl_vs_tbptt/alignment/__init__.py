@@ -8,12 +8,13 @@ cosine of the two, the bias of the mean, the distance of one estimate.
 
   python -m experiments.rtrl_vs_tbptt.alignment
 
-takes a minute (--full, all estimators, cells and times: about an hour, which is
-an estimate). Expect on delayed addition, from start to end of training, cosines
-of one estimate: 1 for RTRL; with bias 0.96 to 0.86 for BPTT(1, 4) and 0.68 to
-0.44 for SnAp-1; without 0.98 to 0.91 for ARTBP, 0.82 to 0.48 for KF-RTRL, 0.28
-to 0.11 for UORO and 0.03 for NRES. That task is learned. Copying over 40 steps
-and adding over 50 are not, and stand for networks that have moved only.
+takes a minute (--full, all estimators, cells, tasks and times at n = 64: ten
+minutes of one core). Expect on delayed addition, from start to end of training,
+cosines of one estimate: 1 for RTRL; with bias 0.96 to 0.86 for BPTT(1, 4) and
+0.68 to 0.44 for SnAp-1; without 0.98 to 0.91 for ARTBP, 0.83 to 0.49 for
+KF-RTRL, 0.28 to 0.11 for UORO and 0.02 to 0.03 for NRES. That task is
+learned. Copying over 40 steps and adding over 50 are not, and stand for
+networks that have moved only.
 """
 
 from experiments import study
