@@ -53,6 +53,25 @@ def check_affine(cell: base.Cell, name: str) -> None:
     )
 
 
+def matrices(theta: base.PyTree) -> list[jax.Array]:
+  """Returns the parameters of an affine cell.
+
+  Args:
+    theta: matrices [R_k, Z_k], any pytree.
+
+  Raises:
+    ValueError: if one is no matrix.
+  """
+  leaves = jax.tree.leaves(theta)
+  shapes = [jnp.shape(leaf) for leaf in leaves]
+  if any(len(shape) != 2 for shape in shapes):
+    raise ValueError(
+      "expected matrices [R, Z] for the parameters of an AffineCell, got "
+      f"shapes {shapes}"
+    )
+  return leaves
+
+
 def check_state(
   init: base.EstimatorInitFn, params: base.Params, state: base.PyTree
 ) -> None:

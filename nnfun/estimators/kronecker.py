@@ -127,7 +127,7 @@ def weigh(weights: jax.Array, vectors: jax.Array) -> jax.Array:
 def _kronecker_influence(cell, factors):
   def init(params, key):
     state = flatten_util.ravel_pytree(base.initial_state(cell, params))[0]
-    matrices = jax.tree.leaves(params)
+    matrices = checks.matrices(params)
     zeros = [factors.zeros(w, state.size) for w in matrices]
     drawn = factors.randomness.zeros(len(matrices))
     return KroneckerInfluence(jnp.copy(key), drawn, zeros)

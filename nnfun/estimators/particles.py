@@ -238,6 +238,7 @@ def _flip(cell, tree):
   """Transposes the matrices of an affine cell, in parameters or in noise."""
   if not isinstance(cell, base.AffineCell):
     return tree
+  checks.matrices(tree["cell"])
   return {**tree, "cell": jax.tree.map(jnp.matrix_transpose, tree["cell"])}
 
 

@@ -211,6 +211,22 @@ class ErrorsTest(parameterized.TestCase):
         segment=segment,
       )
 
+  def test_affine_cell_with_parameters_that_are_no_matrices(self):
+    cell = nf.AffineCell(
+      lambda key: jnp.ones(3),
+      lambda: jnp.zeros(3),
+      lambda params, h_tm1, x_t: jnp.tanh(params * h_tm1 + x_t),
+      lambda h_tm1, x_t: h_tm1,
+      lambda a, h_tm1: jnp.tanh(a),
+    )
+    params = {"cell": jnp.ones(3), "readout": {}}
+    for name in ("kf_rtrl", "ok_rtrl", "ktp_rtrl", "pes", "nres"):
+      make, _ = tables.INTERFACE[name]
+      estimator = make(cell, lambda params, h_t, y_t: jnp.sum(h_t * y_t))
+      with self.assertRaisesRegex(ValueError, r"matrices.*got shapes \[\(3,\)"):
+        state = estimator.init(params, jax.random.key(0))
+        estimator.update(params, state, jnp.ones((2, 3)), jnp.ones((2, 3)))
+
   def test_affine_cell_whose_features_do_not_fit(self):
     cell = oracles.CELLS["bare_affine"]()
     cell = cell._replace(features=lambda s, x: (x, x))

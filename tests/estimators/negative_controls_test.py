@@ -14,28 +14,39 @@ from tests import oracles
 _NUM_STEPS = 12
 
 
+def _flat(tree):
+  return flatten_util.ravel_pytree(tree)[0]
+
+
+def _derivatives(cell, params, states, xs):
+  """I_t [S, P] and Phi_t [S, S] of each step."""
+  theta, unravel = flatten_util.ravel_pytree(params)
+  for s_tm1, x_t in zip(states, xs, strict=True):
+
+    def step(theta, s, x_t=x_t):
+      return cell.step(unravel(theta), s, x_t)
+
+    yield jax.jacfwd(step, (0, 1))(theta, s_tm1)
+
+
+def _pull(params, influence):
+  _, unravel = flatten_util.ravel_pytree(params)
+  return lambda cotangent: unravel(_flat(cotangent) @ influence)
+
+
 def _dense_influence(cell):
   """J as one matrix [S, P], carried by J_t = Phi_t J_{t-1} + I_t."""
 
-  def flat(tree):
-    return flatten_util.ravel_pytree(tree)[0]
-
   def init(params, key):
     del key
-    return jnp.zeros((flat(cell.initial_state()).size, flat(params).size))
+    return jnp.zeros((_flat(cell.initial_state()).size, _flat(params).size))
 
   def advance(params, influence, states, xs, resets):
     assert resets is None
-    theta, unravel = flatten_util.ravel_pytree(params)
     influence_0 = influence
-    for s_tm1, x_t in zip(states, xs, strict=True):
-
-      def step(theta, s, x_t=x_t):
-        return cell.step(unravel(theta), s, x_t)
-
-      immediate, transition = jax.jacfwd(step, (0, 1))(theta, s_tm1)
+    for immediate, transition in _derivatives(cell, params, states, xs):
       influence = transition @ influence + immediate
-    return influence, lambda cotangent: unravel(flat(cotangent) @ influence_0)
+    return influence, _pull(params, influence_0)
 
   return nf.Influence(init, advance)
 
@@ -50,6 +61,34 @@ def _dropped_boundary(cell, loss_fn):
 
   return nf.estimators.from_influence(
     cell, loss_fn, right._replace(advance=advance)
+  )
+
+
+def _forward_order(cell, loss_fn):
+  """Jacobians are multiplied in forward order, Phi_1 Phi_2 for Phi_2 Phi_1."""
+
+  def init(params, key):
+    del key
+    size = _flat(cell.initial_state()).size
+    shape = _NUM_STEPS, size
+    return (
+      jnp.zeros([], int),
+      jnp.zeros((*shape, size)),
+      jnp.zeros((*shape, _flat(params).size)),
+    )
+
+  def advance(params, influence, states, xs, resets):
+    assert resets is None
+    number, products, immediates = influence
+    influence_0 = jnp.einsum("tij,tjp->ip", products, immediates)
+    for immediate, transition in _derivatives(cell, params, states, xs):
+      products = (products @ transition).at[number].set(jnp.eye(len(immediate)))
+      immediates = immediates.at[number].set(immediate)
+      number += 1
+    return (number, products, immediates), _pull(params, influence_0)
+
+  return nf.estimators.from_influence(
+    cell, loss_fn, nf.Influence(init, advance)
   )
 
 
@@ -120,6 +159,7 @@ def _trace_stays_zero(cell, loss_fn):
 
 BROKEN = {
   "dropped_boundary": _dropped_boundary,
+  "forward_order": _forward_order,
   "zero_readout": _zero_readout,
   "shifted_time": _shifted_time,
   "diagonal": _diagonal_passed_off_as_exact,
@@ -150,6 +190,20 @@ class NegativeControlsTest(parameterized.TestCase):
   def test_the_contract_notices(self, make_broken):
     with self.assertRaisesRegex(AssertionError, "relative error"):
       self._compare(make_broken)
+
+  def test_the_order_of_one_jacobian_is_right(self):
+    # The control has no other error: over two steps there is one Jacobian.
+    with oracles.float64():
+      cell = oracles.CELLS["vanilla"]()
+      loss_fn = oracles.make_loss(cell)
+      params = oracles.make_params(cell)
+      xs, ys = oracles.make_episode(2)
+      _, grads = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+      estimator = _forward_order(cell, loss_fn)
+      estimate = nf.training.episode_gradient(
+        estimator, params, jax.random.key(0), xs, ys, segment=1
+      )
+      oracles.assert_same_gradient(estimate.grads, grads)
 
   def test_the_contract_passes_the_right_ones(self):
     self._compare(nf.estimators.rtrl)
