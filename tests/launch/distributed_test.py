@@ -34,7 +34,8 @@ _CONFIG = problems.Config(
   batches_per_checkpoint=2,
   updates_per_report=3,
 )
-# The command, in which one process kills itself before its piece from DIE_AT.
+# The command, in which one process kills itself when it has trained to DIE_AT,
+# before there is a checkpoint.
 _COMMAND = """
 import os, signal
 from experiments import guard
@@ -43,9 +44,10 @@ from launch import distributed
 def dying(*args, make=guard.guard):
   work = make(*args)
   def run(state):
+    state = work(state)
     if str(int(state.num_episodes)) == os.environ.get("DIE_AT"):
       os.kill(os.getpid(), signal.SIGKILL)
-    return work(state)
+    return state
   return run
 
 guard.guard = dying
@@ -149,8 +151,10 @@ class DistributedTest(parameterized.TestCase):
 
   def test_processes_do_not_matter_nor_does_the_death_of_one(self):
     """Not even of the first, which the other needs for everything."""
-    alone, never = self.config("alone"), self.config("never")
-    killed = self.config("killed")
+    alone, never, killed = (
+      self.config(name, updates_per_report=1)
+      for name in ("alone", "never", "killed")
+    )
     status, said = _run_two(never)
     self.assertEqual(status, [0, 0], said)
     status, said = _run_two(killed, dying=0, at=4)
@@ -160,7 +164,7 @@ class DistributedTest(parameterized.TestCase):
     self.assertNotIn("Traceback", said[1])
     status, said = _run_two(killed)
     self.assertEqual(status, [0, 0], said)
-    self.assertNotIn("batch 4 of 6", said[0])
+    self.assertNotIn("batch 2 of 6", said[0])
     self.assertIn("batch 6 of 6", said[0])
     with oracles.float64():
       run_here(alone)
@@ -170,7 +174,7 @@ class DistributedTest(parameterized.TestCase):
       np.testing.assert_array_equal(a, e)
     lines = [metrics.read(config.folder) for config in (killed, never)]
     self.assertEqual(*lines)
-    self.assertLen(lines[0], 2)
+    self.assertLen(lines[0], 6)
 
   def test_tasks_of_slurm_find_each_other(self):
     slurm.require_slurm()
