@@ -75,11 +75,12 @@ def _explain(train, state, bad):
   watched = jax.jit(functools.partial(train, on_update=on_update))
   jax.block_until_ready(watched(state))
   jax.effects_barrier()
-  if last < 0:  # The first of several processes is called back.
+  if last < 0 and jax.process_index():  # The first process is called back.
     return "process 0 says where it began"
   finite = "its loss and gradient are finite"
   if not found:
-    return f"update {last} ends with {_paths(bad)}, and {finite}"
+    when = f"update {last}" if last >= 0 else "a piece without updates"
+    return f"{when} ends with {_paths(bad) or 'no finite loss'}, and {finite}"
   first = min(found)
   params, loss, grads = found[first]
   if any(jax.tree.leaves(params)):

@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import numpy as np
 from absl import app, flags, logging
 
 import nnfun as nf
@@ -146,11 +145,9 @@ def run(
     state = guarded(state)
     if is_first:
       writer.flush()
-      print(
-        f"batch {int(state.num_episodes)} of {config.num_batches}: loss "
-        f"{float(latest.get('loss', np.nan)):.4g} a step",
-        flush=True,
-      )
+      done = f"batch {int(state.num_episodes)} of {config.num_batches}"
+      loss = f", loss {latest['loss']:.4g} a step" if latest else ""
+      print(done + loss, flush=True)
     return state
 
   num_pieces = config.num_batches // config.batches_per_checkpoint
@@ -165,14 +162,13 @@ def _print_header(config, training):
   params = jax.tree.leaves(training.start.params)
   (num_devices,) = {len(p.sharding.device_set) for p in params}
   platform = jax.devices()[0].platform
-  data = [leaf for leaf in jax.tree.leaves(training.start)]
-  size = sum(leaf.nbytes for leaf in data)
+  size = sum(leaf.nbytes for leaf in jax.tree.leaves(training.start))
   print(
     f"{config.task} of {config.num_steps} steps: {config.cell} of "
     f"{config.num_units} units, {sum(p.size for p in params)} parameters, by "
     f"{config.estimator} {'online' if config.online else 'offline'}\n"
-    f"mesh: data={num_devices} {platform} devices of {jax.process_count()} "
-    f"processes, {config.batch_size // num_devices} of {config.batch_size} "
+    f"processes: {jax.process_count()}, mesh: data={num_devices} on "
+    f"{platform}, {config.batch_size // num_devices} of {config.batch_size} "
     f"episodes on each, {size / 1e6:.2f} MB of state on each\n"
     f"folder: {config.folder}",
     flush=True,

@@ -62,8 +62,9 @@ def initialize(
     host, where = coordinator_address.rpartition(":")[0], coordinator_address
   # Sums over CPUs of several processes; other devices have their own.
   jax.config.update("jax_cpu_collectives_implementation", "gloo")
-  if process_id:
-    print(f"Waiting for {where}.", file=sys.stderr, flush=True)
+  # It would swallow SIGTERM; checkpoints need no warning.
+  jax.config.update("jax_enable_preemption_service", False)
+  print(f"Waiting for the others at {where}.", file=sys.stderr, flush=True)
   jax.distributed.initialize(
     *given,
     # It ends this process less kindly than `Peers` does, which comes first.

@@ -218,6 +218,7 @@ class ErrorsTest(parameterized.TestCase):
     (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 TB"), "memory .*9 TB"),
     (MemoryError("9 TB"), "beyond this machine"),
     (KeyboardInterrupt(), "interrupted"),
+    (FloatingPointError("update 3"), "update 3$"),
   )
   def test_are_one_sentence(self, error, message):
     said = io.StringIO()

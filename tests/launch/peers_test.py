@@ -62,9 +62,13 @@ class WatchTest(parameterized.TestCase):
     """Both fail of the same; the grace is longer than a test may take."""
     self.theirs.send_bytes(peers._FAILED)
     self.enterContext(mock.patch.object(peers, "_GRACE_SECONDS", 600))
-    thread = threading.Thread(target=self.watch)
-    thread.start()
+    is_waiting, is_over = threading.Event(), self.peers._is_over
+    wait = is_over.wait
+    is_over.wait = lambda seconds: is_waiting.set() or wait(seconds)
+    thread = threading.Thread(target=self.peers._watch, args=(3, self.ours))
     with contextlib.redirect_stderr(io.StringIO()) as said:
+      thread.start()
+      self.assertTrue(is_waiting.wait(30))
       with self.assertRaises(_ExitError):
         with self.peers.together():
           raise RuntimeError("of its own")
