@@ -14,13 +14,7 @@ import numpy as np
 from docs import figures, findings
 from experiments import errors, records, runs
 from experiments.rtrl_vs_tbptt import alignment
-from experiments.rtrl_vs_tbptt.alignment import methods, readings
-
-# Every estimator, with the cells that they are made for.
-_ALIGNMENT = {
-  "estimators": tuple(methods.TABLE),
-  "cells": (readings.VANILLA, readings.SPARSE, readings.LAYERS),
-}
+from experiments.rtrl_vs_tbptt.alignment import readings
 
 
 def main() -> None:
@@ -92,7 +86,7 @@ def _made_on(folder):
 def _alignment(runs_dir):
   """Errors of every estimator, means over networks, brought up to date."""
   study = alignment.STUDY
-  config = study.Config(**_ALIGNMENT)
+  config = study.full  # Every estimator.
   outcome = runs.bring_up_to_date(study, config, runs_dir)
   results = records.load_arrays(outcome.folder, study.Results)
   rows = []

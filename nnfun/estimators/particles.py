@@ -62,6 +62,8 @@ def init_fn(
   """
 
   def init(params, key):
+    if isinstance(cell, base.AffineCell):
+      checks.matrices(params["cell"])
     state = base.initial_state(cell, params["cell"])
     if not carries:
       return ParticlesState(state, None, None, None, jnp.copy(key))
@@ -238,7 +240,6 @@ def _flip(cell, tree):
   """Transposes the matrices of an affine cell, in parameters or in noise."""
   if not isinstance(cell, base.AffineCell):
     return tree
-  checks.matrices(tree["cell"])
   return {**tree, "cell": jax.tree.map(jnp.matrix_transpose, tree["cell"])}
 
 
