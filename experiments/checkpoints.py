@@ -139,8 +139,8 @@ class Checkpoints:
       The step and the state; None if there is no checkpoint.
 
     Raises:
-      ValueError: if a checkpoint is that of another configuration, or all are
-        damaged.
+      ValueError: if a checkpoint is that of another configuration.
+      AllDamagedError: if all are damaged.
       OSError: if the disk cannot be read, which says nothing of what is on it.
     """
     steps = self.steps()
@@ -154,7 +154,7 @@ class Checkpoints:
         )
     if not steps:
       return None
-    raise ValueError(
+    raise AllDamagedError(
       f"expected a whole checkpoint in {self._folder}, got {steps}, which are "
       "all damaged; start again in another folder"
     )
@@ -191,6 +191,10 @@ class Checkpoints:
         raise  # Of this machine, not of the checkpoint.
       raise _DamagedError(f"{type(error).__name__}: {error}") from error
     return found[name]
+
+
+class AllDamagedError(ValueError):
+  """There are checkpoints, and none from which to go on."""
 
 
 class _DamagedError(Exception):

@@ -138,8 +138,8 @@ def begin(
   """Clears the folder and writes what is about to be run, and on what."""
   # The marks first: what follows is incomplete.
   _clear(folder, "DONE", "RUN", *_RUN_FILES, *_JUDGED_FILES)
-  write_json(folder / "config.json", identity)
   write_json(folder / "env.json", env)
+  write_json(folder / "config.json", identity)  # Last: see `is_begun`.
 
 
 def save_arrays(folder: pathlib.Path, results: Any) -> None:

@@ -56,7 +56,8 @@ def matching(part: str) -> list[str]:
     names = [name_of(m) for m in MODULES]
     names += [name.split("/")[1] for name in names]
     near = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "see --list."
+    hint = "launch.reproduce --list prints all."
+    hint = f"did you mean {near[0]}?" if near else hint
     raise ValueError(f"no study's name contains {part!r}; {hint}")
   return modules
 

@@ -15,6 +15,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import checkpoints as checkpoints_lib
+from experiments import progress
 
 
 class StartFn(Protocol):
@@ -72,8 +73,9 @@ def run_together(
 ) -> np.ndarray:
   """Runs trials that differ in traced settings alone, as one program.
 
-  They are spread over all devices of this process. Killed at whatever moment
-  and called again it ends bit for bit where it would have without.
+  They are spread over the devices of this process. Killed at whatever moment
+  and called again, on as many devices and threads, it ends bit for bit where it
+  would have without.
 
   Args:
     trial: What is run.
@@ -86,12 +88,19 @@ def run_together(
   Raises:
     ValueError: if something else differs, or checkpoints are of other runs.
   """
-  program = prepare(trial, configs)
-  runs = checkpoints_lib.run(
-    program.work, program.start(), trial.num_pieces(configs[0]), checkpoints
-  )
-  curves = np.asarray(runs.curves)[: len(configs)]
-  return curves.reshape(len(configs), -1)
+  program, num_pieces = prepare(trial, configs), trial.num_pieces(configs[0])
+  num_shown = 0
+  with progress.parts("pieces", num_pieces) as done:
+
+    def work(runs):
+      nonlocal num_shown
+      for _ in range(num_shown, int(runs.num_done)):
+        done(None)  # By an earlier process.
+      num_shown = int(runs.num_done) + 1
+      return done(program.work(runs))
+
+    runs = checkpoints_lib.run(work, program.start(), num_pieces, checkpoints)
+  return np.asarray(runs.curves).reshape(len(configs), -1)
 
 
 class Program(NamedTuple):
@@ -124,18 +133,13 @@ def prepare(trial: Trial, configs: Sequence[Any]) -> Program:
   num_pieces = trial.num_pieces(static)
   values = {
     # A seed may be beyond 31 bits.
-    name: np.array(
-      [getattr(config, name) for config in configs],
-      np.uint32 if name == "seed" else None,
+    name: jnp.asarray(
+      np.array([getattr(config, name) for config in configs]),
+      jnp.uint32 if name == "seed" else None,
     )
     for name in traced(trial)
   }
   place = _sharding(len(configs))
-  missing = -len(configs) % place.num_devices
-  values = {  # The last run again and again, where devices would be idle.
-    name: jnp.asarray(np.pad(value, (0, missing), mode="edge"))
-    for name, value in values.items()
-  }
 
   def start_one(values):
     config = _with_traced(static, values)
@@ -191,12 +195,18 @@ def _with_traced(config, values):
 
 
 def _sharding(num_runs):
-  """Spreads runs over the devices of this process."""
-  devices = jax.local_devices()[:num_runs]
+  """Spreads runs evenly, over as many devices of this process as that takes.
+
+  Nothing is added for devices that would be idle: a checkpoint has to fit a
+  process with others.
+  """
+  devices = jax.local_devices()
+  sizes = range(1, len(devices) + 1)
+  num_devices = max(size for size in sizes if num_runs % size == 0)
   mesh = jax.make_mesh(
-    (len(devices),),
+    (num_devices,),
     ("runs",),
     axis_types=(jax.sharding.AxisType.Auto,),
-    devices=devices,
+    devices=devices[:num_devices],
   )
   return jax.NamedSharding(mesh, jax.P("runs"))

@@ -11,7 +11,6 @@ import dataclasses
 import difflib
 import io
 import pathlib
-import re
 from collections.abc import Sequence
 
 import jinja2
@@ -26,10 +25,10 @@ _TEMPLATE = pathlib.Path(__file__).parent / "sweep.html.jinja"
 
 def main() -> None:
   """Does what the command line asks."""
-  sweep = flags.DEFINE_string("sweep", "", "The sweep's folder; the newest.")
+  sweep = flags.DEFINE_string("sweep", "", "A sweep's folder; else the newest.")
   runs_dir = flags.DEFINE_string("runs_dir", "runs", "Where run folders are.")
   quantity = flags.DEFINE_string(
-    "quantity", "", "By which settings are ranked; the first there is."
+    "quantity", "", "By which settings are ranked, if there are several."
   )
   best = flags.DEFINE_enum("best", "min", ["min", "max"], "Which is the best.")
 
@@ -50,13 +49,15 @@ def collect(
 
   Args:
     sweep: The sweep's folder.
-    quantity: By which settings are ranked; empty for the first there is.
+    quantity: By which settings are ranked. Empty for the one there is; of
+      several the first is shown, and nothing is called best.
     best: "min" or "max".
 
   Raises:
     ValueError: if nothing is done, or there is no such quantity.
   """
   table = tables.read(sweep)
+  is_ranked = bool(quantity) or len(table.curves) == 1
   quantity = quantity or next(iter(table.curves))
   if quantity not in table.curves:
     near = difflib.get_close_matches(quantity, table.curves, n=1, cutoff=0)
@@ -65,17 +66,20 @@ def collect(
       f"{near[0]!r}?"
     )
   rows = tables.ranked(table, quantity, best=best)
-  sentence = verdict(table, rows, best=best)
+  if is_ranked:
+    sentence = verdict(table, rows, best=best)
+  else:
+    sentence = (
+      f"Shown is {quantity}; --quantity and --best of launch.collect rank by "
+      f"another: {', '.join(table.curves)}."
+    )
   records.write(sweep / "table.csv", _csv(table))
   records.write(sweep / "curves.npz", _npz(table))
   svg = style.save_svg(figures.draw(table.plan.fields, rows, quantity))
   records.write(sweep / "figure.svg", svg)
-  page = _page(sweep, table, rows, quantity, sentence, svg)
+  page = _page(table, rows, quantity, sentence, svg)
   records.write(sweep / "index.html", page)
   print(sentence)
-  if len(table.curves) > 1:
-    print(f"Ranked by {quantity!r}; --quantity of launch.collect takes others:")
-    print("\n".join(f"  {name}" for name in table.curves))
   print(f"Page: {sweep / 'index.html'}")
 
 
@@ -95,12 +99,18 @@ def verdict(
     said = "Every setting has runs that diverged"
   elif len(rows) > 1:
     alike = tables.not_told_apart(list(rows), best=best)
-    if not alike:
+    num_diverged = sum(bool(row.num_diverged) for row in rows)
+    if num_diverged == len(rows) - 1:
+      said += "; in every other setting runs diverged"
+    elif not alike:
       said += "; better than every other, by pairs that share a seed"
-    elif len(alike) < len(rows) - 1:
+      said += " (settings that diverged left out)" * bool(num_diverged)
+    elif len(alike) < len(rows) - 1 - num_diverged:
       said += f"; settings that cannot be told from it: {len(alike)}"
     else:
       said += "; none of the others can be told from it"
+  if table.num_earlier:
+    said += f". Runs by earlier code: {table.num_earlier}"
   if table.num_missing:
     said += f". Runs that are not done: {table.num_missing}"
   return said + "."
@@ -145,7 +155,7 @@ def _npz(table):
     for name in names
   }
   curves = {
-    f"curve/{re.sub('[^0-9A-Za-z]+', '_', name)}": values
+    f"curve/{name.replace('/', ' by ')}": values
     for name, values in table.curves.items()
   }
   buffer = io.BytesIO()
@@ -153,7 +163,7 @@ def _npz(table):
   return buffer.getvalue()
 
 
-def _page(sweep, table, rows, quantity, sentence, svg):
+def _page(table, rows, quantity, sentence, svg):
   environment = jinja2.Environment(autoescape=True, trim_blocks=True)
   template = environment.from_string(_TEMPLATE.read_text())
   return template.render(
@@ -164,7 +174,6 @@ def _page(sweep, table, rows, quantity, sentence, svg):
     svg=svg[svg.index("<svg") :],
     fields=table.plan.fields,
     rows=[(row.setting, interval(row), len(row.finals)) for row in rows],
-    folder=sweep,
   )
 
 

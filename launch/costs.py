@@ -1,6 +1,5 @@
 """What a sweep will cost: its jobs, their memory and their time."""
 
-import json
 import math
 import pathlib
 import time
@@ -60,7 +59,8 @@ def show(sweep: pathlib.Path, plan: plan_lib.Plan) -> None:
   progress.close()
   title = f"{plan.study} in {sweep}"
   table = rich_table.Table(box=box.SIMPLE_HEAD, title=title)
-  for column in ("job", "runs", "settings", "state", "memory", "time alone"):
+  columns = "job", "runs", "settings", "state", "size of state", "time alone"
+  for column in columns:
     table.add_column(column)
   for job, cells in rows:
     settings = markup.escape(status.describe(plan, job))
@@ -69,7 +69,7 @@ def show(sweep: pathlib.Path, plan: plan_lib.Plan) -> None:
   print(
     f"{plan.num_runs} runs in {len(plan.jobs)} jobs, {len(due)} to be run: "
     f"{_duration(sum(c.seconds for c in due))} one after another; this machine "
-    f"runs {pool.num_cpus()} at a time."
+    f"has {pool.num_cpus()} cores."
   )
 
 
@@ -90,11 +90,9 @@ def _of_trials(trial, configs):
 def _of_study(study, sweep):
   """Reads how long the study took here with its default settings."""
   runs_dir = sweep.parents[3]  # Of runs/sweeps/question/study/name.
-  mark = records.folder_of(study, study.Config(), runs_dir) / "RUN"
-  try:
-    return _UNKNOWN._replace(seconds=json.loads(mark.read_text())["seconds"])
-  except OSError:
-    return _UNKNOWN
+  folder = records.folder_of(study, study.Config(), runs_dir)
+  mark = records.read_json(folder / "RUN") or {}
+  return _UNKNOWN._replace(seconds=mark.get("seconds", math.nan))
 
 
 def _duration(seconds):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import importlib.util
 import itertools
@@ -83,7 +84,8 @@ def make(
   Args:
     study: the study's name.
     grid: "learning_rate=1e-3,1e-2;num_units=32,64": every value of a field with
-      every one of the others; values with commas in parentheses.
+      every one of the others. A value with commas is a tuple, in parentheses,
+      of numbers or of strings in quotes: "windows=(2,4),(2,8)".
     num_seeds: runs of each setting, with the seeds from the default's on.
     runs_per_job: at most so many runs share a program; 0 for no bound.
 
@@ -107,6 +109,8 @@ def make(
     for setting in [dict(zip(values, chosen, strict=True))]
     for i in range(num_seeds)
   ]
+  if len(set(configs)) < len(configs):
+    raise ValueError(f"expected settings that are all different, got {grid!r}")
   groups = _grouped(repeated.trial, configs, runs_per_job)
   jobs = [Job(_digest([study, *map(_as_json, g)]), g) for g in groups]
   varied = [name for name, given in values.items() if len(given) > 1]
@@ -123,11 +127,17 @@ def identity(plan: Plan, job: Job) -> dict[str, Any]:
   record = {
     "study": plan.study,
     "runs": [_as_json(config) for config in job.configs],
-    "source": fingerprints.source_hash(trial.start, trial.work),
+    "source": _source_of(study.name),
     "versions": {name: records.version(name) for name in records.PACKAGES},
     "settings": fingerprints.settings(),
   }
   return json.loads(records.dump_json(record))
+
+
+@functools.cache  # A sweep asks for each of its jobs.
+def _source_of(study):
+  trial = subject(study).trial
+  return fingerprints.source_hash(trial.start, trial.work)
 
 
 def folder_of(sweep: pathlib.Path, job: Job) -> pathlib.Path:
@@ -182,7 +192,7 @@ def _parse_grid(grid, known):
     name, is_given, text = part.partition("=")
     name = name.strip()
     given = [value.strip() for value in _split(text)]
-    if not is_given or not all(given):
+    if not (name and is_given and all(given)):
       raise flags.Error(f"--grid must be FIELD=VALUE,VALUE;..., got {part!r}.")
     if name not in known:
       near = difflib.get_close_matches(name, known, n=1, cutoff=0)

@@ -46,11 +46,11 @@ def run_all(
     children: What is to be run; each gets a bar.
     bars: Where bars are drawn.
     total: The bar over all children, which counts each by how far it is.
-    limit: How many may run at a time.
+    limit: How many may run at a time; the cores are shared out among as many.
     retries: How often a child that was killed is started again. One that ends
       by itself with an error is not: it would do so again.
   """
-  environment = _environment(min(limit, len(children)))
+  environment = _environment(limit)
   waiting = list(children)
   running: list[tuple[Child, subprocess.Popen]] = []
   for child in children:
@@ -98,10 +98,10 @@ def _show_total(bars, total):
   bars.update(total, completed=done)
 
 
-def _environment(num_children: int) -> dict[str, str]:
-  if num_children < 2:
+def _environment(limit: int) -> dict[str, str]:
+  if limit < 2:
     return dict(os.environ)
-  num_threads = max(1, num_cpus() // num_children)
+  num_threads = max(1, num_cpus() // limit)
   defaults = {
     # XLA's name for the size of its thread pool. As many threads in each of
     # several processes as there are cores only get into one another's way.
@@ -117,7 +117,7 @@ def _start(child: Child, environment: dict[str, str]) -> subprocess.Popen:
   child.folder.mkdir(parents=True, exist_ok=True)
   status_file = str(child.folder / "status.json")
   command = [sys.executable, "-m", "launch.child", child.module]
-  with open(child.folder / "log.txt", "wb") as log:
+  with open(child.folder / "log.txt", "ab") as log:
     return subprocess.Popen(
       command + child.arguments,
       stdin=subprocess.PIPE,  # Closed when this process ends, however it ends.

@@ -122,6 +122,7 @@ def reproduce(
     total = bars.add_task("all studies", total=len(due) or 1, note="")
     for some, limit in ((beside, pool.num_cpus()), (alone, 1)):
       children = [_child(job, rerun) for job in some]
+      limit = min(limit, len(children))
       pool.run_all(children, bars=bars, total=total, limit=limit)
   seconds = time.monotonic() - start
   totals = render.write_report(

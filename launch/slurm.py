@@ -91,15 +91,15 @@ def submit(
       time=options.minutes,
       cpus_per_task=options.cpus,
       job_name="nnfun",
-      setup=[f"export PYTHONPATH={records.ROOT}"],
       additional_parameters={"requeue": True},
       **({"gpus_per_node": options.gpus} if options.gpus else {}),
       **({"partition": options.partition} if options.partition else {}),
     )
-    commands = [
-      Command(sys.executable, "-m", *command) for _, _, command in jobs
-    ]
-    array = executor.map_array(lambda command: command(), commands)
+    with executor.batch():  # One array. A Command itself: see `checkpoint`.
+      array = [
+        executor.submit(Command(sys.executable, "-m", *command))
+        for _, _, command in jobs
+      ]
   except (RuntimeError, submitit.core.utils.FailedJobError) as error:
     raise ValueError(
       f"expected a Slurm that takes the jobs, got {error}"
@@ -108,6 +108,12 @@ def submit(
     Submission(name, folder, job.job_id)
     for (name, folder, _), job in zip(jobs, array, strict=True)
   ]
+
+
+def cancel(submissions: Sequence[Submission]) -> None:
+  """Takes jobs that have not ended out of Slurm."""
+  command = ["scancel", *(submission.job_id for submission in submissions)]
+  subprocess.run(command, capture_output=True, check=False)
 
 
 def watch(

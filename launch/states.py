@@ -13,6 +13,7 @@ class Word(enum.StrEnum):
   """What a job is doing."""
 
   DONE = "done"
+  EARLIER = "done by earlier code"  # Run again when the sweep runs again.
   RUNNING = "running"
   FAILED = "failed"  # Ended by an error; repeated when the sweep runs again.
   STOPPED = "stopped"  # Killed; goes on when the sweep runs again.
@@ -30,7 +31,7 @@ class State(NamedTuple):
 def state_of(
   sweep: pathlib.Path, plan: plan_lib.Plan, job: plan_lib.Job
 ) -> State:
-  """Returns how far a job is; one of earlier code waits to be run again.
+  """Returns how far a job is.
 
   Args:
     sweep: The sweep's folder.
@@ -43,6 +44,8 @@ def state_of(
     return State(Word.DONE, 1.0, "")
   if records.is_locked(folder):
     return State(Word.RUNNING, *progress.read_status(folder / "status.json"))
+  if records.has_run(folder):
+    return State(Word.EARLIER, 1.0, "")
   if (folder / worker.ERROR).exists():
     text = (folder / worker.ERROR).read_text(errors="replace").strip()
     return State(Word.FAILED, 0.0, text)

@@ -19,6 +19,7 @@ from launch import plan as plan_lib
 
 _COLORS = {
   states.Word.DONE: "green",
+  states.Word.EARLIER: "yellow",
   states.Word.RUNNING: "cyan",
   states.Word.FAILED: "bold red",
   states.Word.STOPPED: "yellow",
@@ -28,7 +29,7 @@ _COLORS = {
 
 def main() -> None:
   """Prints the table; the exit status is 1 if a job failed."""
-  sweep = flags.DEFINE_string("sweep", "", "The sweep's folder; the newest.")
+  sweep = flags.DEFINE_string("sweep", "", "A sweep's folder; else the newest.")
   runs_dir = flags.DEFINE_string("runs_dir", "runs", "Where run folders are.")
 
   def run(argv: Sequence[str]) -> None:
@@ -75,7 +76,7 @@ def show(sweep: pathlib.Path) -> int:
     )
   console = rich_console.Console()
   console.print(table)
-  words = ", ".join(f"{counts[word]} {word}" for word in states.Word)
+  words = ", ".join(f"{counts[w]} {w}" for w in states.Word if counts[w])
   print(f"{len(plan.jobs)} jobs, {plan.num_runs} runs: {words}.")
   return 1 if counts[states.Word.FAILED] else 0
 

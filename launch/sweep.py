@@ -14,6 +14,7 @@ what failed is repeated. `launch.status` shows how far it is, `launch.collect`
 makes the table, the figure and the page, which is done here too at the end.
 """
 
+import contextlib
 import functools
 import pathlib
 import signal
@@ -22,8 +23,8 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from experiments import cli, errors, progress
-from launch import collect, commands, costs, pool, slurm, states, status
+from experiments import cli, errors, progress, records
+from launch import collect, commands, costs, pool, slurm, states, status, worker
 from launch import plan as plan_lib
 
 
@@ -31,20 +32,26 @@ def main() -> None:
   """Does what the command line asks and exits with the status."""
   study = flags.DEFINE_string("study", None, "<question>/<study>.")
   grid = flags.DEFINE_string("grid", "", "FIELD=VALUE,VALUE;FIELD=...")
-  seeds = flags.DEFINE_integer("seeds", 1, "Runs of each setting.")
+  seeds = flags.DEFINE_integer("seeds", 1, "Runs of each setting.", 1, 100_000)
   engine = flags.DEFINE_enum(
     "engine", "local", ["local", "slurm"], "Processes here, or a job array."
   )
   runs_dir = flags.DEFINE_string("runs_dir", "runs", "Where run folders are.")
   runs_per_job = flags.DEFINE_integer(
-    "runs_per_job", 0, "At most so many share a program; 0 for no bound."
+    "runs_per_job", 0, "At most so many share a program; 0 for no bound.", 0
   )
-  dry_run = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost.")
+  dry_run = flags.DEFINE_bool(
+    "dry_run", False, "Print the plan; its cost by two pieces of each job."
+  )
   processes = flags.DEFINE_integer(
-    "processes", 0, "At a time, here; 0 for as many as there are cores."
+    "processes",
+    0,
+    "Workers at a time, with --engine=local; 0 for as many as there are cores, "
+    "which on a machine with accelerators may be too many.",
+    0,
   )
   retries = flags.DEFINE_integer(
-    "retries", 3, "How often a process that was killed starts again, here."
+    "retries", 3, "How often a worker that was killed starts again.", 0
   )
   asked = _define_slurm_flags()
 
@@ -94,12 +101,14 @@ def _define_slurm_flags():
   default = slurm.Options()
   meanings = {
     "parallelism": "Jobs at a time.",
-    "minutes": "Of a job; it is then queued again and goes on.",
+    "minutes": "Time of a job; it is then queued again and goes on.",
     "cpus": "Cores of a job.",
-    "gpus": "Of a job.",
+    "gpus": "Accelerators of a job.",
   }
   found = {
-    name: flags.DEFINE_integer(f"slurm_{name}", getattr(default, name), text)
+    name: flags.DEFINE_integer(
+      f"slurm_{name}", getattr(default, name), text, int(name != "gpus")
+    )
     for name, text in meanings.items()
   }
   partition = default.partition
@@ -152,7 +161,10 @@ def _run_here(sweep, plan, jobs, bars, total, *, limit, retries):
     )
     for job in jobs
   ]
-  limit = limit or pool.num_cpus()
+  # Of the plan, not of what is left: as many threads for each in any case.
+  limit = min(limit or pool.num_cpus(), len(plan.jobs))
+  if plan_lib.subject(plan.study).study.exclusive:
+    limit = 1  # It measures time.
   pool.run_all(children, bars=bars, total=total, limit=limit, retries=retries)
 
 
@@ -170,17 +182,28 @@ def _run_on_slurm(sweep, plan, jobs, bars, total, *, options):
     options,
   )
   by_name = {job.name: job for job in jobs}
-  slurm.watch(
-    submissions,
-    lambda submission: _settle(sweep, plan, by_name[submission.name]),
-    bars=bars,
-    total=total,
-  )
+  try:
+    slurm.watch(
+      submissions,
+      lambda submission: _settle(sweep, plan, by_name[submission.name]),
+      bars=bars,
+      total=total,
+    )
+  finally:
+    slurm.cancel(submissions)
 
 
 def _settle(sweep, plan, job, exit_status=0):
-  del exit_status  # What lies in the folder counts.
+  """Says what has become of a job; keeps the word that it could not."""
   state = states.state_of(sweep, plan, job)
+  if exit_status and state.word is not states.Word.FAILED:
+    how = f"ended with exit status {exit_status}, see log.txt"
+    if exit_status < 0:
+      how = f"killed by {signal.Signals(-exit_status).name}"
+    folder = plan_lib.folder_of(sweep, job)
+    with contextlib.suppress(OSError):  # The disk may be what is wrong.
+      records.write(folder / worker.ERROR, how)
+    state = states.state_of(sweep, plan, job)
   return f"{state.word} {state.note}".strip()
 
 

@@ -19,6 +19,7 @@ class Table(NamedTuple):
   configs: list[Any]  # Settings of each run that is done.
   curves: dict[str, np.ndarray]  # By quantity  [N, B]
   num_missing: int  # Runs that are not done.
+  num_earlier: int  # Runs of earlier code, which the sweep would run again.
 
 
 class Row(NamedTuple):
@@ -57,9 +58,11 @@ def read(sweep: pathlib.Path) -> Table:
     ValueError: if it is not the folder of one, or nothing of it is done.
   """
   plan = plan_lib.read(sweep)
-  found = []
+  found, num_earlier = [], 0
   for job in plan.jobs:
-    if states.state_of(sweep, plan, job).word is states.Word.DONE:
+    word = states.state_of(sweep, plan, job).word
+    num_earlier += len(job.configs) * (word is states.Word.EARLIER)
+    if word in (states.Word.DONE, states.Word.EARLIER):
       folder = plan_lib.folder_of(sweep, job)
       found.append((job, records.load_arrays(folder, worker.Curves).values))
   if not found:
@@ -69,9 +72,18 @@ def read(sweep: pathlib.Path) -> Table:
   for quantity in found[0][1]:  # A claim of some settings alone is left out.
     if all(quantity in values for _, values in found):
       parts = [values[quantity] for _, values in found]
-      num_points = min(part.shape[1] for part in parts)
-      curves[quantity] = np.concatenate([p[:, :num_points] for p in parts])
-  return Table(plan, configs, curves, plan.num_runs - len(configs))
+      lengths = {part.shape[1] for part in parts}
+      if len(lengths) > 1:
+        raise ValueError(
+          f"expected curves of one length in {sweep}, got {sorted(lengths)}"
+        )
+      curves[quantity] = np.concatenate(parts)
+  if not curves:
+    raise ValueError(
+      f"expected something that all runs in {sweep} have measured, got nothing"
+    )
+  num_missing = plan.num_runs - len(configs)
+  return Table(plan, configs, curves, num_missing, num_earlier)
 
 
 def finals(curves: np.ndarray) -> np.ndarray:
@@ -116,8 +128,8 @@ def not_told_apart(rows: list[Row], *, best: str) -> list[Row]:
   """Returns the settings that may be better than the first one after all.
 
   Those whose difference from it, seed by seed, may be none: by Student's t at
-  `CONFIDENCE` for all comparisons together (Bonferroni). The first one was
-  chosen for being first, so that its lead is rather too large.
+  `CONFIDENCE` for all pairs of settings together (Bonferroni), since any of
+  them could have been the first. Settings that diverged are left out.
 
   Args:
     rows: What `ranked` returns.
@@ -125,7 +137,8 @@ def not_told_apart(rows: list[Row], *, best: str) -> list[Row]:
   """
   first, *others = rows
   sign = {"min": 1, "max": -1}[best]
-  confidence = 1 - (1 - CONFIDENCE) / max(1, len(others))
+  num_pairs = max(1, len(rows) * (len(rows) - 1) // 2)
+  confidence = 1 - (1 - CONFIDENCE) / num_pairs
   alike = []
   for row in others:
     shared = sorted(set(first.seeds) & set(row.seeds))

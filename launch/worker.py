@@ -57,6 +57,7 @@ def do(sweep: pathlib.Path, name: str) -> None:
   identity = plan_lib.identity(plan, job)
   with records.lock(folder), _leaving_word(folder / ERROR):
     if records.has_run(folder, identity):
+      shutil.rmtree(folder / "checkpoints", ignore_errors=True)
       return
     start = time.monotonic()
     if not records.is_begun(folder, identity):
@@ -75,9 +76,17 @@ def do(sweep: pathlib.Path, name: str) -> None:
 
 
 def _run_trials(trial, configs, folder):
-  checkpoints = checkpoints_lib.Checkpoints(folder / "checkpoints")
+  def run():
+    checkpoints = checkpoints_lib.Checkpoints(folder / "checkpoints")
+    return trial_lib.run_together(trial, configs, checkpoints)
+
   with contextlib.closing(progress):
-    curves = trial_lib.run_together(trial, configs, checkpoints)
+    try:
+      curves = run()
+    except checkpoints_lib.AllDamagedError as error:
+      print(f"Starts again: {error}", file=sys.stderr)
+      shutil.rmtree(folder / "checkpoints")
+      curves = run()
   return {trial.quantity: curves}
 
 

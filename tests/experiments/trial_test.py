@@ -2,6 +2,7 @@
 
 import importlib
 import tempfile
+from unittest import mock
 
 import chex
 import jax
@@ -21,7 +22,7 @@ _TRIAL = addition.TRIAL
 
 
 def _configs(**settings):
-  """Nine runs: more than the tests have devices, and no multiple of them."""
+  """Nine runs, on three of the devices."""
   base = {"num_units": 4, "num_steps": 500} | settings
   return [
     addition.Config(**base, learning_rate=rate, seed=seed)
@@ -74,6 +75,18 @@ class TrialTest(parameterized.TestCase):
     chex.assert_trees_all_equal(
       trial_lib.run_together(_TRIAL, configs, at), expected
     )
+
+  def test_goes_on_with_other_devices(self):
+    configs = _configs()
+    expected = self.run_together(configs)
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    at = checkpoints.Checkpoints(folder)
+    program = trial_lib.prepare(_TRIAL, configs)
+    state = checkpoints.run(program.work, program.start(), 4, at)
+    self.assertLen(state.curves.sharding.device_set, 3)  # 9 runs, 8 devices.
+    with mock.patch.object(jax, "local_devices", lambda: jax.devices()[:2]):
+      found = trial_lib.run_together(_TRIAL, configs, at)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
   def test_refuses_what_is_not_one_program(self):
     configs = [*_configs(), *_configs(num_units=5)]

@@ -10,7 +10,7 @@ import numpy as np
 from absl.testing import absltest
 from scipy import stats
 
-from experiments import fingerprints, records
+from experiments import records
 from launch import collect, tables, worker
 from launch import plan as plan_lib
 
@@ -72,7 +72,7 @@ class CollectTest(absltest.TestCase):
     self.assertEqual([row.setting for row in alike], [(0.02,)])
     for row in rows[1:]:
       test = stats.ttest_rel(row.finals, rows[0].finals)
-      low = test.confidence_interval(1 - 0.05 / 2).low
+      low = test.confidence_interval(1 - 0.05 / 3).low  # Of three pairs.
       self.assertEqual(low <= 0, row in alike)
 
   def test_a_run_that_diverged_is_never_best(self):
@@ -85,11 +85,13 @@ class CollectTest(absltest.TestCase):
     self.assertEqual(collect.interval(rows[-1]), "1 of 5 runs diverged")
     collect.collect(self.sweep)
     self.assertIn("1 of 5 runs", (self.sweep / "index.html").read_text())
+    said = collect.verdict(table, rows, best="min")
+    self.assertIn("(settings that diverged left out)", said)
 
   def test_writes_a_line_for_each_run_and_all_curves(self):
     self.finish(0, self.ends[0])
     self.finish(2, self.ends[2])
-    collect.collect(self.sweep)
+    collect.collect(self.sweep, quantity="loss")
     text = (self.sweep / "table.csv").read_text()
     lines = list(csv.DictReader(io.StringIO(text)))
     self.assertLen(lines, 10)
@@ -120,11 +122,47 @@ class CollectTest(absltest.TestCase):
       "(one seed); none of the others can be told from it", sentence
     )
 
-  def test_what_earlier_code_made_is_not_taken(self):
+  def test_what_earlier_code_made_is_shown_as_such(self):
     self.finish_all()
-    with mock.patch.object(fingerprints, "source_hash", lambda *_: "other"):
-      with self.assertRaisesRegex(ValueError, "expected runs that are done"):
-        tables.read(self.sweep)
+    with mock.patch.object(plan_lib, "_source_of", lambda _: "other"):
+      table = tables.read(self.sweep)
+      self.assertEqual(table.num_earlier, 15)
+      rows = tables.ranked(table, "loss", best="min")
+      said = collect.verdict(table, rows, best="min")
+      self.assertIn("Runs by earlier code: 15", said)
+
+  def test_equal_settings_are_seldom_told_apart(self):
+    # By chance alone, in at most 5 of 100 sweeps of any number of settings.
+    rng, num_sweeps, num_told = np.random.default_rng(0), 400, 0
+    for _ in range(num_sweeps):
+      draws = rng.normal(size=(10, 8))
+      rows = [
+        tables.Row((i,), ends, ends[:, None], list(range(8)))
+        for i, ends in enumerate(draws)
+      ]
+      rows.sort(key=lambda row: row.value)
+      num_told += len(tables.not_told_apart(rows, best="min")) < 9
+    # 5 % of 400 are 20; that many more are as good as impossible.
+    limit = stats.binom.isf(1e-6, num_sweeps, 0.05)
+    self.assertLessEqual(num_told, limit)
+
+  def test_nothing_is_best_of_several_quantities_unless_asked(self):
+    self.finish_all()
+    collect.collect(self.sweep)
+    page = (self.sweep / "index.html").read_text()
+    self.assertIn("Shown is loss; --quantity and --best", page)
+    collect.collect(self.sweep, quantity="gain", best="max")
+    page = (self.sweep / "index.html").read_text()
+    self.assertIn("Best: learning_rate=0.01", page)
+
+  def test_nothing_that_all_have_measured_is_said_so(self):
+    self.finish_all()
+    for job in self.plan.jobs:
+      folder = plan_lib.folder_of(self.sweep, job)
+      records.save_arrays(folder, worker.Curves({}))
+      records.vouch_for_run(folder, seconds=1.0)
+    with self.assertRaisesRegex(ValueError, "something that all runs"):
+      collect.collect(self.sweep)
 
   def test_says_which_quantities_there_are(self):
     self.finish_all()

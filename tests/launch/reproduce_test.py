@@ -154,7 +154,10 @@ class ReproduceTest(absltest.TestCase):
     cases = {  # Arguments, exit status, and what is said.
       "--list": (0, "textbook/xor\n"),
       "--help": (0, "--[no]full: Run the published sizes."),
-      "--only=qqq": (1, "Error: no study's name contains 'qqq'; see --list."),
+      "--only=qqq": (
+        1,
+        "no study's name contains 'qqq'; launch.reproduce --list",
+      ),
       "--ful": (2, "Did you mean: full"),
       "stray": (2, "Unexpected argument 'stray'."),
       "--data_dir=/no/where": (1, "data_dir to be a folder, got '/no/where'"),

@@ -1,15 +1,73 @@
 """Sweeps on a Slurm: an array, a job that is killed, one that is preempted."""
 
+import contextlib
 import os
+import pathlib
 import signal
 import subprocess
+import sys
+import tempfile
+from unittest import mock
 
 import chex
+import submitit
 from absl.testing import absltest
 
 from launch import plan as plan_lib
+from launch import slurm as launch_slurm
 from launch import states
 from tests.launch import slurm, sweep_test
+
+
+class CommandTest(absltest.TestCase):
+  def test_what_is_submitted_can_be_queued_again(self):
+    # submitit asks the function that it has pickled.
+    submitted = []
+
+    class Executor:
+      def __init__(self, **kwargs):
+        del kwargs
+
+      def update_parameters(self, **kwargs):
+        submitted.append(kwargs)
+
+      def batch(self):
+        return contextlib.nullcontext()
+
+      def submit(self, function):
+        submitted.append(function)
+        return mock.Mock(job_id="1")
+
+    with mock.patch.object(submitit, "SlurmExecutor", Executor):
+      launch_slurm.submit(
+        [("job", pathlib.Path("at"), ("a.module", "an argument"))],
+        pathlib.Path("logs"),
+        launch_slurm.Options(parallelism=3, minutes=7),
+      )
+    parameters, command = submitted
+    self.assertEqual(parameters["array_parallelism"], 3)
+    self.assertEqual(parameters["time"], 7)
+    again = command.checkpoint().function
+    self.assertEqual(again.arguments[1:], ("-m", "a.module", "an argument"))
+
+  def test_a_command_runs_again_if_it_is_killed_not_if_it_fails(
+    self,
+  ):
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    # Kills itself the first time.
+    script = f"""
+import os, pathlib, signal
+starts = pathlib.Path({str(folder)!r}, "starts")
+starts.open("a").write("x")
+if len(starts.read_text()) == 1:
+  os.kill(os.getpid(), signal.SIGKILL)
+"""
+    launch_slurm.Command(sys.executable, "-c", script)()
+    self.assertEqual((folder / "starts").read_text(), "xx")
+    failing = script + "raise SystemExit(3)"
+    with self.assertRaises(subprocess.CalledProcessError):
+      launch_slurm.Command(sys.executable, "-c", failing)()
+    self.assertEqual((folder / "starts").read_text(), "xxx")
 
 
 class SlurmSweepTest(sweep_test.SweepCase):
@@ -33,7 +91,7 @@ class SlurmSweepTest(sweep_test.SweepCase):
     urgent = ["sbatch", "--partition=urgent", "--exclusive", "--wrap=true"]
     log = self.runs_dir / "urgent.log"
     subprocess.run([*urgent, f"--output={log}"], check=True, timeout=60)
-    self.wait(lambda: not os.path.exists(f"/proc/{second}"))
+    self.wait(lambda: sweep_test.is_gone(second))
     self.wait(_no_delay)
     output = self.end(process)
     self.assertIn("2 runs in 1 jobs, 1 of them to be run", output)
@@ -50,7 +108,7 @@ class SlurmSweepTest(sweep_test.SweepCase):
     in_the_way.parent.mkdir(parents=True)
     in_the_way.touch()
     output = self.end(self.sweep(grid, "--engine=slurm")[0], status=1)
-    self.assertIn("1 done, 0 running, 1 failed", output)
+    self.assertIn("1 done, 1 failed", output)
     failed, done = states.Word.FAILED, states.Word.DONE
     self.assertEqual(self.words(folder, plan), [failed, done])
 

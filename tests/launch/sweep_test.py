@@ -1,5 +1,7 @@
 """Sweeps: what is finished stays, whatever is killed, and says the same."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -10,16 +12,17 @@ import tempfile
 import time
 
 import chex
+import numpy as np
 from absl import flags
 from absl.testing import absltest, parameterized
 
-from experiments import records
-from experiments.rtrl_vs_tbptt.delayed_addition import trial as trial_module
+from experiments import checkpoints, records
+from experiments import trial as trial_lib
+from experiments.rtrl_vs_tbptt.delayed_addition import trial as addition
+from launch import costs, states, worker
 from launch import plan as plan_lib
-from launch import states, worker
 
 STUDY = "rtrl_vs_tbptt/delayed_addition"
-_TRIAL = trial_module.TRIAL
 TINY = "num_units=4;num_steps=500"
 # Ten pieces of 25,000 steps, so that it can be killed in between.
 LONG = "num_units=4;num_steps=250000;learning_rate=0.01,0.03"
@@ -73,12 +76,29 @@ class PlanTest(parameterized.TestCase):
       plan_lib.write(folder, plan)
       self.assertEqual(plan_lib.read(folder), plan)
 
+  def test_a_dry_run_prints_the_cost_and_changes_nothing(self):
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    plan = plan_lib.make(STUDY, f"learning_rate=0.01,0.03;{TINY}", num_seeds=2)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+      costs.show(folder, plan)
+    self.assertRegex(
+      printed.getvalue(), r"4 runs in 1 jobs, 1 to be run: \d+\.\d s one after"
+    )
+    self.assertEmpty(list(folder.iterdir()))
+    measured = costs._of_trials(addition.TRIAL, plan.jobs[0].configs)
+    # At least J of a network of 4 units and 3 columns more, and its curves.
+    self.assertGreater(measured.num_bytes, 4 * 4 * (4 * 4 * 7 + 50))
+
   @parameterized.parameters(
     ("num_unit=3", flags.Error, "No setting is called num_unit; did you mean"),
     ("num_units", flags.Error, "must be FIELD=VALUE"),
     ("num_units=", flags.Error, "must be FIELD=VALUE"),
     ("num_units=3;num_units=4", flags.Error, "has num_units twice"),
     ("seed=1,2", flags.Error, "--seeds says how many"),
+    ("=3", flags.Error, "must be FIELD=VALUE"),
+    ("num_units=4,4", ValueError, "all different"),
+    ("learning_rate=0.01,1e-2", ValueError, "all different"),
     ("num_units=x", flags.Error, "num_units must be of type int, got 'x'"),
     ("num_units=-1", ValueError, "num_units to be a finite number >= 1"),
     ("estimator=rtlr", ValueError, "estimator to be one of rtrl, "),
@@ -159,10 +179,26 @@ class SweepCase(absltest.TestCase):
     return [states.state_of(folder, plan, job).word for job in plan.jobs]
 
   def worker_of(self, folder, plan, *, pieces=2):
-    """The process of the first job, when some pieces of it are done."""
-    at = plan_lib.folder_of(folder, plan.jobs[0]).absolute()
-    self.wait(lambda: (at / "checkpoints" / str(pieces)).exists())
+    """The process of the first job, when at least so many pieces are done."""
+    at = plan_lib.folder_of(folder, plan.jobs[0]) / "checkpoints"
+
+    def is_far():
+      # A checkpoint that is being written has a longer name.
+      names = [path.name for path in at.glob("[0-9]*")]
+      numbers = [int(name) for name in names if name.isdigit()]
+      return max(numbers, default=0) >= pieces
+
+    self.wait(is_far)
     return self.wait(lambda: process_with(plan.jobs[0].name, "launch.worker"))
+
+
+def is_gone(pid):
+  """Whether a process has ended, also where nobody asks how."""
+  try:
+    status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+  except OSError:
+    return True
+  return status.rpartition(")")[2].split()[0] == "Z"
 
 
 def process_with(*words):
@@ -215,8 +251,10 @@ class KilledTest(SweepCase):
     process.kill()
     process.wait()
     # The child ends with its parent.
-    self.wait(lambda: not pathlib.Path(f"/proc/{second}").exists())
-    self.assertEqual(self.words(folder, plan), [states.Word.STOPPED])
+    self.wait(lambda: is_gone(second))
+    (state,) = [states.state_of(folder, plan, job) for job in plan.jobs]
+    self.assertIs(state.word, states.Word.STOPPED)
+    self.assertBetween(state.fraction, 0.1, 0.9)
     output = self.end(self.start("status", f"--sweep={folder}"))
     self.assertIn("1 stopped", output)
 
@@ -241,17 +279,43 @@ class KilledTest(SweepCase):
     process.send_signal(signal.SIGINT)
     output = self.end(process, status=1)
     self.assertIn("Error: interrupted; what was finished before", output)
-    self.wait(lambda: not pathlib.Path(f"/proc/{child}").exists())
+    self.wait(lambda: is_gone(child))
 
 
 class FaultsTest(SweepCase):
   def test_two_sweeps_at_once_do_the_work_once(self):
-    both = [self.sweep(TINY)[0] for _ in range(2)]
-    outputs = [self.end(process) for process in both]
-    _, folder, plan = self.sweep(TINY)
-    self.assertEqual(self.words(folder, plan), [states.Word.DONE])
-    for output in outputs:
-      self.assertIn("Best: default, ", output)
+    plan = plan_lib.make(STUDY, TINY)
+    (job,) = plan.jobs
+    folder = self.runs_dir / "sweeps" / plan.study / plan.name
+    at = plan_lib.folder_of(folder, job)
+    with records.lock(at):  # As the worker of another sweep.
+      process, _, _ = self.sweep(TINY)
+      log = at / "log.txt"
+      self.wait(lambda: log.exists() and "Waiting for" in log.read_text())
+      records.begin(at, plan_lib.identity(plan, job), {})
+      curves = np.full((1, 50), 0.5)
+      records.save_arrays(at, worker.Curves({"loss": curves}))
+      records.vouch_for_run(at, seconds=1.0)
+    self.assertIn("Best: default, 0.5 (one seed)", self.end(process))
+    (found,) = self.curves(folder, plan)
+    np.testing.assert_array_equal(found.values["loss"], curves)
+
+  def test_damaged_checkpoints_are_made_again(self):
+    process, folder, plan = self.sweep(TINY)
+    self.end(process)
+    expected = self.curves(folder, plan)
+    (job,) = plan.jobs
+    at = plan_lib.folder_of(folder, job)
+    program = trial_lib.prepare(addition.TRIAL, job.configs)
+    kept = checkpoints.Checkpoints(at / "checkpoints")
+    checkpoints.run(program.work, program.start(), 3, kept)
+    for path in (at / "checkpoints").rglob("*"):
+      if path.is_file():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (at / "RUN").unlink()
+    self.end(self.sweep(TINY)[0])
+    chex.assert_trees_all_equal(self.curves(folder, plan), expected)
+    self.assertIn("Starts again", (at / "log.txt").read_text())
 
   def test_a_damaged_result_is_made_again(self):
     process, folder, plan = self.sweep(TINY)
@@ -277,7 +341,7 @@ class FaultsTest(SweepCase):
     self.assertIn("Best: estimator=rolling_bptt", output)
     self.assertIn("Runs that are not done: 1", output)
     output = self.end(self.start("status"), status=1)
-    self.assertIn("1 done, 0 running, 1 failed", output)
+    self.assertIn("1 done, 1 failed", output)
     self.assertIn("Error", output)  # The last line of it.
 
     in_the_way.unlink()
