@@ -392,7 +392,15 @@ def _sequences(xs, ys, resets):
 
 
 def _mean(estimates: base.Estimate, scale: float) -> base.Estimate:
-  return jax.tree.map(lambda leaf: scale * jnp.mean(leaf, axis=0), estimates)
+  def mean(leaf):
+    # As a product: on a CPU XLA's sum over a leading axis takes four times as
+    # long, and this one, too, spreads over the devices of a sharded batch.
+    wide = numerics.widen(leaf)
+    weights = jnp.full(len(leaf), scale / len(leaf), wide.dtype)
+    summed = jnp.tensordot(weights, wide, 1, precision="highest")
+    return summed.astype(leaf.dtype)
+
+  return jax.tree.map(mean, estimates)
 
 
 def _apply(optimizer, number, params, optimizer_state, estimate, on_update):
