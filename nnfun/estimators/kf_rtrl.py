@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax
 from jax import numpy as jnp
 
-from nnfun import base, loops
-from nnfun.estimators import kronecker, low_rank
+from nnfun import base
+from nnfun.estimators import kronecker, low_rank, signs
 from nnfun.estimators import tape as tape_lib
 
 
@@ -67,26 +67,13 @@ def _zeros(matrix, num_states):
   )
 
 
-def _no_signs(num_matrices):
-  return jnp.zeros(num_matrices, jnp.uint32)
-
-
 def _draw_signs(key, bits, num_matrices):
-  """Takes the lowest bit for a sign; above the last of 31 there is a one.
-
-  To draw at every step would cost a CPU more than all passes over A.
-  """
-
-  def renew(used):
-    key, key_bits = jax.random.split(used[0])
-    bits = jax.random.bits(key_bits, (num_matrices,), jnp.uint32)
-    return key, bits | jnp.uint32(1 << 31)
-
-  key, bits = loops.when(bits[0] <= 1, renew, (key, bits))
-  return key, bits >> 1, list(jnp.where(bits & 1, 1, -1))
+  del num_matrices
+  key, bits, drawn = signs.draw(key, bits)
+  return key, bits, list(drawn)
 
 
-SIGNS = kronecker.Randomness(_no_signs, _draw_signs)
+SIGNS = kronecker.Randomness(lambda number: signs.zeros((number,)), _draw_signs)
 
 
 def _step(sign, factors, transition, delta, z):

@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import jax
-from jax import flatten_util, lax
+from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
 from nnfun.estimators import linearisation, low_rank, segment
+from nnfun.estimators import signs as signs_lib
 from nnfun.estimators import tape as tape_lib
 
 
@@ -15,6 +16,7 @@ class UOROInfluence(NamedTuple):
   """J ~ mean_i s~_i (x) theta~_i."""
 
   key: jax.Array
+  bits: jax.Array  # of signs to come, see `signs`  [r, S]
   of_state: jax.Array  # s~  [r, S]
   of_params: list[jax.Array]  # theta~, an array [r, ...] for each leaf
 
@@ -69,14 +71,15 @@ def _rank_one_influence(cell, num_copies):
     state = flatten_util.ravel_pytree(base.initial_state(cell, params))[0]
     of_state = jnp.zeros((num_copies, state.size), state.dtype)
     of_params = tape_lib.zero_influence(params, num_copies)
-    return UOROInfluence(jnp.copy(key), of_state, of_params)
+    bits = signs_lib.zeros(of_state.shape)
+    return UOROInfluence(jnp.copy(key), bits, of_state, of_params)
 
   def advance(params, influence, states, xs, resets):
-    key, of_state, of_params = influence
-    key, key_signs = jax.random.split(key)
-    signs = jax.random.rademacher(key_signs, of_state.shape, of_state.dtype)
-    # Else a CPU draws them anew for each of the numbers they multiply.
-    signs = lax.optimization_barrier(signs)
+    key, bits, of_state, of_params = influence
+    if resets is not None:  # An episode draws as if it were the first.
+      bits = jnp.where(jnp.any(resets), 0, bits)
+    key, bits, signs = signs_lib.draw(key, bits)
+    signs = signs.astype(of_state.dtype)
     step_fn, flat = _flat_steps(cell, params, states)
     moved = _push(step_fn, params, of_state, flat, xs, resets)
     if isinstance(cell, base.AffineCell) and len(flat) == 1:
@@ -96,7 +99,7 @@ def _rank_one_influence(cell, num_copies):
       grads = tape_lib.multiply(weights / num_copies, of_params)
       return jax.tree.structure(params).unflatten(grads)
 
-    return UOROInfluence(key, *after), pull
+    return UOROInfluence(key, bits, *after), pull
 
   return base.Influence(init, advance)
 

@@ -13,7 +13,7 @@ from jax import numpy as jnp
 from scipy import stats
 
 import nnfun as nf
-from nnfun.estimators import kronecker
+from nnfun.estimators import kronecker, signs
 from tests import oracles
 
 # The package has the function of this name.
@@ -146,10 +146,8 @@ class FormulasTest(parameterized.TestCase):
       states = _follow(estimator, params, xs, ys, 4)
       for x_t, before, after in zip(xs, states, states[1:], strict=False):
         phi, immediate = _one_step(cell, params["cell"], before.cell, x_t)
-        key, key_signs = jax.random.split(before.influence.key)
-        shape = before.influence.of_state.shape
-        signs = np.asarray(jax.random.rademacher(key_signs, shape, float))
-        for i, nu in enumerate(signs):
+        key, _, drawn = signs.draw(before.influence.key, before.influence.bits)
+        for i, nu in enumerate(np.asarray(drawn)):
           s = phi @ np.asarray(before.influence.of_state[i])
           theta = np.asarray(before.influence.of_params[0][i])
           new = np.tensordot(nu, immediate, 1)
@@ -181,8 +179,8 @@ class FormulasTest(parameterized.TestCase):
         return h
 
       immediate, phi = jax.jacrev(run, (0, 1))(params["cell"], before.cell)
-      key_signs = jax.random.split(before.influence.key)[1]
-      nu = np.asarray(jax.random.rademacher(key_signs, (1, 4), float))[0]
+      drawn = signs.draw(before.influence.key, before.influence.bits)[2]
+      nu = np.asarray(drawn)[0]
       s = np.asarray(phi @ before.influence.of_state[0])
       theta = np.asarray(before.influence.of_params[0][0])
       new = np.tensordot(nu, np.asarray(immediate), 1)
@@ -225,24 +223,24 @@ class FormulasTest(parameterized.TestCase):
 
   def test_signs_are_independent(self):
     """Within the bits of a draw, and across draws."""
-    num_signs, num_matrices = 70, 2
+    num_signs, num_words = 70, 2
 
     @jax.jit
     @jax.vmap
     def sample(key):
       def body(carry, _):
-        *carry, signs = kf_rtrl.SIGNS.draw(*carry, num_matrices)
-        return carry, signs
+        *carry, drawn = signs.draw(*carry)
+        return carry, drawn
 
-      start = [key, kf_rtrl.SIGNS.zeros(num_matrices)]
+      start = [key, signs.zeros((num_words,))]
       return jax.lax.scan(body, start, length=num_signs)[1]
 
     keys = jax.random.split(jax.random.key(0), _NUM_KEYS)
-    signs = np.stack(sample(keys), -1).reshape(_NUM_KEYS, -1).astype(float)
-    np.testing.assert_array_equal(np.abs(signs), 1)
+    found = np.asarray(sample(keys)).reshape(_NUM_KEYS, -1).astype(float)
+    np.testing.assert_array_equal(np.abs(found), 1)
     # Means of products of two, and with the first column those of one.
-    signs = np.concatenate([np.ones((_NUM_KEYS, 1)), signs], 1)
-    products = np.triu(signs.T @ signs, 1) / _NUM_KEYS**0.5
+    found = np.concatenate([np.ones((_NUM_KEYS, 1)), found], 1)
+    products = np.triu(found.T @ found, 1) / _NUM_KEYS**0.5
     self.assertLess(np.abs(products).max(), stats.norm.isf(1e-6 / 20_000))
 
   @parameterized.parameters(*MAKE)
