@@ -74,17 +74,8 @@ def _environment():
     lstrip_blocks=True,
     keep_trailing_newline=True,
   )
-  environment.filters |= {
-    "bias": _bias,
-    "label": figures.label,
-    "number": text.format_number,
-    "expected": text.format_expected,
-    "measured": text.format_measured,
-    "verdict": text.verdict,
-    "duration": text.format_duration,
-    "code": text.code,
-    "formula": text.formula,
-  }
+  environment.filters |= text.FILTERS
+  environment.filters |= {"bias": _bias, "label": figures.label}
   return environment
 
 

@@ -28,6 +28,8 @@ def draw(
   quantity = textwrap.fill(quantity, 34)
   if has_curves:
     _draw_curves(axes[0, 0], fields, rows[:_MAX_LINES], quantity)
+    is_part = len(rows) > _MAX_LINES
+    axes[0, 0].set_title("Curves of the first" if is_part else "Curves")
   _draw_ends(axes[0, -1], fields, rows, quantity)
   return fig
 
@@ -42,7 +44,6 @@ def _draw_curves(axes, fields, rows, quantity):
   if values.size and values.min() > 0 and values.max() > 30 * values.min():
     axes.set_yscale("log")
   axes.set(xlabel="share of the run", ylabel=quantity)
-  axes.set_title("The best" if len(rows) == _MAX_LINES else "Curves")
   _legend(axes, fields)
 
 
@@ -76,6 +77,8 @@ def _draw_ends(axes, fields, rows, quantity):
   if values.min() > 0 and values.max() >= 8 * values.min():
     axes.set_xscale("log")
   axes.set(xlabel=fields[along], ylabel=quantity)
+  if len(lines) > _MAX_LINES:  # Rows come in order: the first are the best.
+    axes.set_title("Ends of the first")
   if len(lines) > 1:
     _legend(axes, [*fields[:along], *fields[along + 1 :]])
 

@@ -18,14 +18,12 @@ from submitit import helpers
 from experiments import progress, records
 
 _POLL_SECONDS = 1.0
+_RETRIES = 3  # After a kill, as in the pool of processes here.
+# A job goes on from its checkpoint: there is no harm in another time.
+_MAX_TIMEOUTS = 10_000
 # submitit's signal that the time is nearly over is for submitit, which queues
 # the job again: the command must not die of it before.
 _DEAF = ("sh", "-c", 'trap "" USR2; exec "$@"', "sh")
-
-
-# A job goes on from its checkpoint: there is no harm in another time.
-_MAX_TIMEOUTS = 10_000
-_RETRIES = 3  # After a kill, as in the pool of `launch.pool`.
 
 
 class Options(NamedTuple):

@@ -278,13 +278,5 @@ def _template() -> jinja2.Template:
     trim_blocks=True,
     lstrip_blocks=True,
   )
-  environment.filters |= {
-    "number": text.format_number,
-    "expected": text.format_expected,
-    "measured": text.format_measured,
-    "verdict": text.verdict,
-    "duration": text.format_duration,
-    "code": text.code,
-    "formula": text.formula,
-  }
+  environment.filters |= text.FILTERS
   return environment.get_template("page.html.jinja")

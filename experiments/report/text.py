@@ -104,3 +104,14 @@ def verdict(record: Mapping[str, Any]) -> str:
   if record["holds"] is None:
     return "not run here" if record["measured"] is None else "undecided"
   return "holds" if record["holds"] else "fails"
+
+
+FILTERS = {  # Of templates, by their names in them.
+  "number": format_number,
+  "expected": format_expected,
+  "measured": format_measured,
+  "verdict": verdict,
+  "duration": format_duration,
+  "code": code,
+  "formula": formula,
+}

@@ -100,9 +100,13 @@ class ExamplesTest(absltest.TestCase):
     self.assertLess(means[2], means[0] - 0.03)
 
   def test_vanishing_gradient(self):
-    (reach, broken), _ = _run("vanishing_gradient")
+    (reach, depth, broken), _ = _run("vanishing_gradient")
     self.assertLess(reach[0.5], 0.7)
     self.assertGreater(reach[2.0], 1)
+    # Weights of variance 1 / n keep a norm; sigmoid' is at most 1/4, and tanh'
+    # near 1 once the signal is small.
+    self.assertBetween(depth["sigmoid"], 0.18, 0.26)
+    self.assertBetween(depth["tanh"], 0.8, 1.05)
     self.assertBetween(broken, 1, 50)
 
   def test_temporal_difference(self):
