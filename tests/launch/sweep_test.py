@@ -198,7 +198,9 @@ def is_gone(pid):
     status = pathlib.Path(f"/proc/{pid}/stat").read_text()
   except OSError:
     return True
-  return status.rpartition(")")[2].split()[0] == "Z"
+  fields = status.rpartition(")")[2].split()
+  # A first thread that has ended waits for the others, which hold its locks.
+  return fields[0] == "Z" and int(fields[17]) == 1
 
 
 def process_with(*words):
