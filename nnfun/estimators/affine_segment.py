@@ -17,6 +17,10 @@ from jax import numpy as jnp
 from nnfun import base, loops, numerics, sparsity
 from nnfun.estimators import checks
 
+# What activate's derivative needs of these is made again on the way back: that
+# costs less than to write and to read it.
+_CHEAP = frozenset({"add", "mul", "neg", "sub"})
+
 
 def segment_vjp(
   cell: base.AffineCell,
@@ -62,6 +66,8 @@ def segment_vjp(
   ]
   recurrent = [w[:, i] for w, i in zip(matrices, of_state, strict=True)]
 
+  activate = jax.checkpoint(cell.activate, policy=_is_kept, prevent_cse=False)
+
   def run(ahead, state_0):
     def body(state_tm1, step):
       a_of_input, x_t, reset_t = step
@@ -74,7 +80,7 @@ def segment_vjp(
         w @ v[i] + b
         for w, v, i, b in zip(recurrent, z, of_state, a_of_input, strict=True)
       ]
-      state_t = cell.activate(z_structure.unflatten(a), state_tm1)
+      state_t = activate(z_structure.unflatten(a), state_tm1)
       state_t = jax.tree.map(
         lambda s, like: s.astype(like.dtype), state_t, state_tm1
       )
@@ -100,6 +106,10 @@ def segment_vjp(
   cell_grads = jax.tree.map(jnp.add, grads["cell"], of_steps)
   state_k = jax.tree.map(lambda s: s[-1], states)
   return total, state_k, {**grads, "cell": cell_grads}, cotangent, before
+
+
+def _is_kept(primitive, *_, **__):
+  return primitive.name not in _CHEAP
 
 
 def _reached(features, state, x):
