@@ -126,6 +126,9 @@ class SweepCase(absltest.TestCase):
     self.runs_dir = pathlib.Path(
       self.enterContext(tempfile.TemporaryDirectory())
     )
+    # A process in the background may ignore it, and so would those it starts.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    self.addCleanup(signal.signal, signal.SIGINT, handler)
 
   def start(self, module, *arguments, runs_dir=None):
     command = [sys.executable, "-m", f"launch.{module}", *arguments]
