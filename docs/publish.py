@@ -13,6 +13,7 @@ import numpy as np
 
 from docs import figures, findings
 from experiments import errors, records, runs
+from experiments import study as study_lib
 from experiments.rtrl_vs_tbptt import alignment
 from experiments.rtrl_vs_tbptt.alignment import readings
 
@@ -53,7 +54,7 @@ def publish(runs_dir: str, folder: pathlib.Path) -> None:
     figure.unlink()
   made_on, claims = {}, []
   for study in studies:
-    of_run = records.folder_of(study, study.Config(), runs_dir)
+    of_run = study_lib.folder_of(study, study.Config(), runs_dir)
     made_on[study.name] = _made_on(of_run)
     claims += json.loads((of_run / "claims.json").read_text())
     path = folder / f"{study.name}.svg"

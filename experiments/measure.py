@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy import stats
+from scipy import special  # Not scipy.stats, most of a command's start.
 
 
 class Measurement(Protocol):
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
     """Returns value -+ t error, t the quantile of Student's distribution."""
     if not self.error:
       return self.value, self.value
-    width = self.error * stats.t.ppf((1 + confidence) / 2, self.num_free)
+    width = self.error * special.stdtrit(self.num_free, (1 + confidence) / 2)
     return self.value - width, self.value + width
 
 
@@ -68,9 +68,11 @@ class Share(NamedTuple):
 
   def limits(self, confidence: float) -> tuple[float, float]:
     """Returns the exact limits of Clopper and Pearson."""
-    test = stats.binomtest(int(self.num_hits), int(self.num_trials))
-    limits = test.proportion_ci(confidence, method="exact")
-    return float(limits.low), float(limits.high)
+    hits, misses = self.num_hits, self.num_trials - self.num_hits
+    tail = (1 - confidence) / 2
+    low = special.betaincinv(hits, misses + 1, tail) if hits else 0
+    high = special.betainccinv(hits + 1, misses, tail) if misses else 1
+    return float(low), float(high)
 
 
 def mean(samples: np.ndarray) -> Measured:
@@ -86,7 +88,7 @@ def mean(samples: np.ndarray) -> Measured:
     ValueError: if there are fewer than two seeds.
   """
   samples = _of_seeds(samples)
-  error = stats.sem(samples)
+  error = samples.std(ddof=1) / math.sqrt(len(samples))
   return Measured(float(samples.mean()), float(error), len(samples) - 1)
 
 
@@ -151,8 +153,9 @@ def slope(x: np.ndarray, y: np.ndarray) -> Measured:
     )
   if y.ndim == 2:
     return mean(np.polyfit(x, y.T, 1)[0])
-  fit = stats.linregress(x, y)
-  return Measured(float(fit.slope), float(fit.stderr), len(x) - 2)
+  coefficients, covariance = np.polyfit(x, y, 1, cov=True)
+  error = math.sqrt(covariance[0, 0])
+  return Measured(float(coefficients[0]), error, len(x) - 2)
 
 
 def jackknife(

@@ -8,7 +8,6 @@ nor a stale result is ever shown.
 """
 
 import contextlib
-import dataclasses
 import fcntl
 import hashlib
 import importlib.metadata
@@ -24,25 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments import study as study_lib
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _RUN_FILES = ("config.json", "env.json", "arrays.npz")
 _JUDGED_FILES = ("claims.json", "figure.svg")
 PACKAGES = ("jax", "jaxlib", "numpy")
-
-
-def folder_of(
-  study: study_lib.Study, config: Any, runs_dir: str | os.PathLike[str]
-) -> pathlib.Path:
-  """Returns where a run is kept: runs_dir / study / configuration."""
-  if config == study.Config():
-    label = "quick"
-  elif config == study.full:
-    label = "full"
-  else:
-    label = digest(dump_json(dataclasses.asdict(config)).encode())[:10]
-  return pathlib.Path(runs_dir) / study.name / label
 
 
 def has_run(

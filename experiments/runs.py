@@ -23,7 +23,7 @@ def is_up_to_date(
   study: study_lib.Study, config: Any, runs_dir: str | os.PathLike[str]
 ) -> bool:
   """Says whether nothing has to be done for a run."""
-  folder = records.folder_of(study, config, runs_dir)
+  folder = study_lib.folder_of(study, config, runs_dir)
   return records.has_run(
     folder, fingerprints.identity(study, config)
   ) and records.is_judged(folder, fingerprints.judging(study))
@@ -50,7 +50,7 @@ def bring_up_to_date(
   Raises:
     ValueError: If the configuration cannot be run.
   """
-  folder = records.folder_of(study, config, runs_dir)
+  folder = study_lib.folder_of(study, config, runs_dir)
   identity = fingerprints.identity(study, config)
   judging = fingerprints.judging(study)
   with _leaving_nothing_refused(folder), records.lock(folder):

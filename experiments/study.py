@@ -5,13 +5,17 @@ functions of those arrays alone, so they can be judged and drawn again without
 running anything.
 """
 
+import dataclasses
 import inspect
+import os
+import pathlib
 import types
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from matplotlib import figure as mpl_figure
 
+from experiments import records
 from experiments.verdict import Claim
 
 Results = Any  # The NamedTuple of arrays that a study's `run` returns.
@@ -119,3 +123,17 @@ def define(
     full=full,
     exclusive=exclusive,
   )
+
+
+def folder_of(
+  study: Study, config: Any, runs_dir: str | os.PathLike[str]
+) -> pathlib.Path:
+  """Returns where a run is kept: runs_dir / study / configuration."""
+  if config == study.Config():
+    label = "quick"
+  elif config == study.full:
+    label = "full"
+  else:
+    fields = records.dump_json(dataclasses.asdict(config))
+    label = records.digest(fields.encode())[:10]
+  return pathlib.Path(runs_dir) / study.name / label

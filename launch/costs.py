@@ -12,6 +12,7 @@ from rich import console as rich_console
 from rich import table as rich_table
 
 from experiments import progress, records
+from experiments import study as study_lib
 from experiments import trial as trial_lib
 from experiments.report import text
 from launch import plan as plan_lib
@@ -90,7 +91,7 @@ def _of_trials(trial, configs):
 def _of_study(study, sweep):
   """Reads how long the study took here with its default settings."""
   runs_dir = sweep.parents[3]  # Of runs/sweeps/question/study/name.
-  folder = records.folder_of(study, study.Config(), runs_dir)
+  folder = study_lib.folder_of(study, study.Config(), runs_dir)
   mark = records.read_json(folder / "RUN") or {}
   return _UNKNOWN._replace(seconds=mark.get("seconds", math.nan))
 

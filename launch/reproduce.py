@@ -158,7 +158,7 @@ def _prepare(
       config = dataclasses.replace(config, data_dir=data_dir)
       job.arguments.append(f"--config.data_dir={data_dir}")
     job.config = config
-    job.folder = records.folder_of(job.study, config, runs_dir)
+    job.folder = study_lib.folder_of(job.study, config, runs_dir)
     job.is_finished = runs.is_up_to_date(job.study, config, runs_dir)
   except Exception:  # Whatever is wrong with one study, the others can run.
     job.study = None

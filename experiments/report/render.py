@@ -108,7 +108,7 @@ def write_run(
   shown = [config]
   default = study.Config()
   if config != default and records.is_finished(
-    records.folder_of(study, default, runs_dir)
+    study_lib.folder_of(study, default, runs_dir)
   ):
     shown.append(default)
   package = sys.modules[study.run.__module__].__package__
@@ -123,10 +123,10 @@ def write_run(
         config=one,
         docstring=(package and sys.modules[package].__doc__) or "",
         command=" ".join(["python -m", module, *flags]),
-        folder=records.folder_of(study, one, runs_dir),
+        folder=study_lib.folder_of(study, one, runs_dir),
       )
     )
-  page = records.folder_of(study, config, runs_dir) / "index.html"
+  page = study_lib.folder_of(study, config, runs_dir) / "index.html"
   seconds = json.loads((page.parent / "RUN").read_text())["seconds"]
   records.write(page, _page(sections, page.parent.name, seconds)[0])
   return page

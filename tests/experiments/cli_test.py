@@ -14,6 +14,7 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from experiments import cli, errors, fields, records, runs
+from experiments import study as study_lib
 from experiments.report import render
 from tests.experiments import dummy_study
 
@@ -207,7 +208,7 @@ class PageTest(absltest.TestCase):
     self.assertIn("python -m experiments.dummy.sum --config.num_terms=3", page)
     ids = re.findall(r'\sid="([^"]+)"', page)
     self.assertLen(set(ids), len(ids))
-    folder = records.folder_of(STUDY, Config(num_terms=3), runs_dir)
+    folder = study_lib.folder_of(STUDY, Config(num_terms=3), runs_dir)
     self.assertTrue(records.is_finished(folder))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from experiments import fingerprints, records, runs, style
+from experiments import study as study_lib
 from tests import oracles
 from tests.experiments import dummy_study
 
@@ -48,7 +49,7 @@ class RecordsTest(parameterized.TestCase):
     )
     self.log = self.runs_dir / "log"
     self.config = dummy_study.Config(log=str(self.log))
-    self.folder = records.folder_of(STUDY, self.config, self.runs_dir)
+    self.folder = study_lib.folder_of(STUDY, self.config, self.runs_dir)
     # Drawing takes most of the time, and is tried with the command line.
     drawn = mock.patch.object(style, "save_svg", return_value="<svg></svg>")
     self.enterContext(drawn)
@@ -89,7 +90,7 @@ class RecordsTest(parameterized.TestCase):
 
   def test_names_the_folder_after_the_sizes(self):
     labels = [
-      records.folder_of(STUDY, config, "runs").as_posix()
+      study_lib.folder_of(STUDY, config, "runs").as_posix()
       for config in (dummy_study.Config(), STUDY.full, self.config)
     ]
     self.assertEqual(
