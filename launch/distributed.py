@@ -15,7 +15,8 @@ processes there are, but for the rounding of sums.
 The folder holds config.json, env.json, metrics.jsonl and the newest
 checkpoints. The same command goes on from the newest one, bit for bit with as
 many devices and processes; only --config.num_batches may be another. If a
-process dies the others end within --heartbeat_seconds.
+process dies the others end within --heartbeat_seconds, if one does not come
+within --wait_seconds.
 """
 
 import contextlib
@@ -51,6 +52,7 @@ class Options(NamedTuple):
   num_processes: int | None
   process_id: int | None
   heartbeat_seconds: int
+  wait_seconds: int
   dry_run: bool
 
 
@@ -63,6 +65,9 @@ def main() -> None:
   flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
   flags.DEFINE_integer(
     "heartbeat_seconds", 100, "When a silent process is taken for dead.", 1
+  )
+  flags.DEFINE_integer(
+    "wait_seconds", 300, "How long the others may take to come.", 1
   )
   flags.DEFINE_bool("dry_run", False, "Say what would be run, and end.")
 
@@ -82,7 +87,7 @@ def main() -> None:
 def _launch(options):
   logging.set_verbosity(logging.WARNING)  # Not which backends jax lacks.
   with errors.one_sentence():
-    others = peers.initialize(*options[1:5])
+    others = peers.initialize(*options[1:6])
   with others.together(), errors.one_sentence():
     if options.dry_run:
       describe(options.config)

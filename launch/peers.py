@@ -33,6 +33,7 @@ def initialize(
   num_processes: int | None,
   process_id: int | None,
   heartbeat_seconds: int,
+  wait_seconds: int,
 ) -> "Peers":
   """Connects the processes of a run; call it before anything else of JAX.
 
@@ -44,6 +45,7 @@ def initialize(
     num_processes: how many there are.
     process_id: which of them this is, from 0.
     heartbeat_seconds: after how many a silent process is taken for dead.
+    wait_seconds: how long the others may take to come; then this process ends.
 
   Returns:
     The other processes.
@@ -65,12 +67,36 @@ def initialize(
   # It would swallow SIGTERM; checkpoints need no warning.
   jax.config.update("jax_enable_preemption_service", False)
   print(f"Waiting for the others at {where}.", file=sys.stderr, flush=True)
-  jax.distributed.initialize(
-    *given,
-    # It ends this process less kindly than `Peers` does, which comes first.
-    heartbeat_timeout_seconds=2 * heartbeat_seconds,
-  )
-  return Peers(host, heartbeat_seconds)
+  with _patience(wait_seconds, where):
+    jax.distributed.initialize(
+      *given,
+      # These end this process less kindly than we do, who come first.
+      initialization_timeout=2 * wait_seconds,
+      heartbeat_timeout_seconds=2 * heartbeat_seconds,
+    )
+    return Peers(host, heartbeat_seconds)
+
+
+@contextlib.contextmanager
+def _patience(seconds, where):
+  """Ends this process with a sentence if what is inside takes longer."""
+
+  def give_up():
+    print(
+      f"Error: not all processes have come to {where} within {seconds} s; see "
+      "what the others say, or let --wait_seconds be longer",
+      file=sys.stderr,
+      flush=True,
+    )
+    os._exit(1)  # The main thread waits in C++.
+
+  timer = threading.Timer(seconds, give_up)
+  timer.daemon = True
+  timer.start()
+  try:
+    yield
+  finally:
+    timer.cancel()
 
 
 def _check(coordinator_address, num_processes, process_id):

@@ -94,11 +94,15 @@ def run_here(config, num_devices=1):
   return state, printed.getvalue()
 
 
-def _run_two(config, dying=None, at=None):
-  """Two processes of one device: their exit states and what they say."""
+def _free_address():
   with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
-    address = f"127.0.0.1:{free.getsockname()[1]}"
+    return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def _run_two(config, dying=None, at=None):
+  """Two processes of one device: their exit states and what they say."""
+  address = _free_address()
   processes = [
     subprocess.Popen(
       [
@@ -231,6 +235,26 @@ class DistributedTest(parameterized.TestCase):
     program = jax.jit(training.piece).lower(training.start).compile()
     self.assertIn("all-reduce", program.as_text())
 
+  @parameterized.parameters(0, 1)
+  def test_who_does_not_come_is_not_waited_for_for_ever(self, process_id):
+    address = _free_address()
+    found = subprocess.run(
+      [
+        *(sys.executable, "-m", "launch.distributed", "--wait_seconds=1"),
+        f"--coordinator_address={address}",
+        "--num_processes=2",
+        f"--process_id={process_id}",
+      ],
+      cwd=records.ROOT,
+      env=environment(),
+      capture_output=True,
+      text=True,
+      timeout=300,
+    )
+    sentence = f"Error: not all processes have come to {address} within 1 s; "
+    self.assertIn(sentence, found.stderr)
+    self.assertEqual(found.returncode, 1)
+
   def test_a_refusal_is_a_sentence(self):
     found = subprocess.run(
       [sys.executable, "-m", "launch.distributed", "--config.batch_size=6"],
@@ -264,7 +288,7 @@ class DistributedTest(parameterized.TestCase):
   )
   def test_processes_are_told_in_full(self, given, message):
     with self.assertRaisesRegex(ValueError, message):
-      peers.initialize(*given, 100)
+      peers.initialize(*given, 100, 100)
 
   @parameterized.parameters(
     # A readout of zeros predicts 0, or all symbols alike. The square of the
