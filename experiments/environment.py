@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+import nnfun as nf
 from experiments import records
 
 
@@ -21,7 +22,8 @@ def describe(config: Any) -> dict[str, Any]:
   return {
     "python": platform.python_version(),
     "versions": {
-      name: records.version(name) for name in (*records.PACKAGES, "nnfun")
+      **{name: records.version(name) for name in records.PACKAGES},
+      "nnfun": nf.__version__,  # Of a checkout, too.
     },
     "platform": device.platform,
     "device": device.device_kind,

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 
+import nnfun as nf
 from experiments import fingerprints, records, runs, style
 from experiments import study as study_lib
 from tests import oracles
@@ -73,6 +74,7 @@ class RecordsTest(parameterized.TestCase):
     self.assertEqual(names, {*FILES, "RUN", "DONE", "LOCK"})
     env = json.loads((self.folder / "env.json").read_text())
     self.assertEqual(env["versions"]["numpy"], np.__version__)
+    self.assertEqual(env["versions"]["nnfun"], nf.__version__)
     self.assertEqual(env["seed"], 0)
     self.assertEqual(env["platform"], "cpu")
     claims = json.loads((self.folder / "claims.json").read_text())
