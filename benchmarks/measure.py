@@ -17,6 +17,7 @@ from benchmarks import family, limits, others, problems, programs, timing
 MOST_ERROR = 1e-3  # Of a gradient in float32, relative to its largest entry.
 _LONG_SECONDS = 10.0  # A call that would take longer gets fewer steps,
 _MOST_SECONDS = 20.0  # and if it has as few as it may, it is left out.
+_FEWEST_CALLS = 400  # of one step; as many flushes as are in them
 _MEMORY_SHARE = 1 / 6  # Of one program; all are in memory together.
 
 
@@ -36,6 +37,9 @@ class Row(NamedTuple):
   gradient_error: float | None = None  # relative
   model_microseconds: float | None = None  # a step, as the model says
   microseconds: tuple[float, ...] = ()  # a step of the batch, for each round
+  # Of calls of one step each, as a stream that arrives has them: their mean and
+  # their 99th percentile.
+  call_microseconds: tuple[float, float] | None = None
 
 
 def measure(
@@ -98,6 +102,15 @@ def measure_programs(
       new = 1e6 * value / rows[name].steps
       old = rows[name].microseconds
       rows[name] = rows[name]._replace(microseconds=(*old, new))
+  if regime == "moving":
+    for program in candidates:
+      # Where a step may be much longer than the mean of them: RTRL.
+      if program.name in runs and program.flush_every is not None:
+        say(f"{program.name}, step by step")
+        calls = _step_by_step(program)
+        rows[program.name] = rows[program.name]._replace(
+          call_microseconds=calls
+        )
   return list(rows.values())
 
 
@@ -165,6 +178,14 @@ def _prepare(problem, regime, candidate):
     text = (str(error).splitlines() or [type(error).__name__])[0]
     return row._replace(skipped=f"failed: {text}"), None
   return row, started.run
+
+
+def _step_by_step(program):
+  """Mean and 99th percentile of calls of one step, over whole periods."""
+  run = program.start(1).run
+  num_calls = program.flush_every * -(-_FEWEST_CALLS // program.flush_every)
+  seconds = [timing.seconds_of(run) for _ in range(num_calls)]
+  return 1e6 * float(np.mean(seconds)), 1e6 * float(np.quantile(seconds, 0.99))
 
 
 def _plan(program, num_steps):

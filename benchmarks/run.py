@@ -3,11 +3,12 @@
 For each cell, batch size and regime a table of microseconds a step (of the
 whole batch), then ratios taken within rounds. What limits textbook RTRL is a
 product of S x S and S x P matrices, what limits lazy RTRL is reading J, S x P,
-once. "moving": SGD changes the parameters at every step; "fixed": gradients of
-every step of an episode, added up; "sequence": one gradient of 100 steps by
-back-propagation; "approximate": beside it, of such a sequence, the estimators
-that are not exact. "model" is what `nnfun.theory.costs` predicts. A verdict is
-given where both quartiles of a ratio are on one side of its target.
+once. "moving": SGD changes the parameters at every step, in one call or step by
+step; "fixed": gradients of every step of an episode, added up; "sequence": one
+gradient of 100 steps by back-propagation; "approximate": beside it, of such a
+sequence, the estimators that are not exact. "model" is what
+`nnfun.theory.costs` predicts. A verdict is given where both quartiles of a
+ratio are on one side of its target.
 
 PyTorch and braintrace join where they are installed. By default it takes some
 ten minutes on two cores; with all cells, --units=16,32,64,128,256,512 and

@@ -43,6 +43,20 @@ def compiled(
   return found, time.perf_counter() - start
 
 
+def seconds_of(run: Callable[[], object]) -> float:
+  """Returns the seconds that a call takes.
+
+  Args:
+    run: returns when all is computed.
+
+  Returns:
+    Seconds by the clock.
+  """
+  start = time.perf_counter()
+  run()
+  return time.perf_counter() - start
+
+
 def interleaved(
   runs: Mapping[str, Callable[[], object]], num_rounds: int
 ) -> Iterator[dict[str, float]]:
@@ -56,12 +70,7 @@ def interleaved(
     Seconds by name, one mapping for each round.
   """
   for _ in range(num_rounds):
-    seconds = {}
-    for name, run in runs.items():
-      start = time.perf_counter()
-      run()
-      seconds[name] = time.perf_counter() - start
-    yield seconds
+    yield {name: seconds_of(run) for name, run in runs.items()}
 
 
 def spread(values: Sequence[float]) -> Spread:

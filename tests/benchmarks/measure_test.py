@@ -1,5 +1,7 @@
 """Gradients are compared before times are."""
 
+import time
+
 import jax
 import numpy as np
 from absl.testing import absltest
@@ -57,6 +59,33 @@ class MeasureTest(absltest.TestCase):
     self.assertEqual(row(plan_seconds=0.2).steps, 64)
     self.assertIn("would take about 32 s", row(plan_seconds=0.5).skipped)
     self.assertIn("GB", row(num_bytes=10**18).skipped)
+
+  def test_a_stall_is_not_hidden_in_the_mean(self):
+    """Step by step, over whole periods; elsewhere nothing is timed so."""
+    problem = problems.problem("vanilla", 3, 1, 8)
+    calls = []
+
+    def step():
+      calls.append(None)
+      time.sleep(0.01 * (len(calls) % 50 == 0))
+
+    program = programs.Program(
+      "lazy",
+      lambda num_steps: programs.Started(
+        step if num_steps == 1 else lambda: None, 0.0
+      ),
+      flush_every=50,
+    )
+    (row,) = measure.measure_programs(problem, "moving", [program], 1)
+    self.assertEmpty(calls[400:])
+    mean, high = row.call_microseconds
+    self.assertBetween(mean, 0.01e6 / 50, 0.01e6)
+    self.assertGreaterEqual(high, 0.01e6)
+    other = program._replace(flush_every=None)
+    (row,) = measure.measure_programs(problem, "moving", [other], 1)
+    self.assertIsNone(row.call_microseconds)
+    (row,) = measure.measure_programs(problem, "fixed", [program], 1)
+    self.assertIsNone(row.call_microseconds)
 
 
 if __name__ == "__main__":
