@@ -1,7 +1,6 @@
 """Compares every estimator with the exact gradient along training."""
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,15 +15,6 @@ from experiments import progress, settings, sweeps
 from experiments.rtrl_vs_tbptt.alignment import methods, problems, readings
 
 _KEYS_AT_A_TIME = 32  # More would need the memory of all at once.
-# Between `quick_jit` and `jax.jit`: a few seconds to compile, for what runs as
-# long without.
-_HEAVY_JIT = functools.partial(
-  jax.jit,
-  compiler_options={
-    **sweeps.quick_jit.keywords["compiler_options"],
-    "xla_backend_optimization_level": 1,
-  },
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,9 +164,8 @@ def _compare(config, network, method, points, exact):
 
 
 def _sweep(config, fn, *members, is_heavy=False):
-  is_heavy |= config.num_units >= 64
-  compiled = (_HEAVY_JIT if is_heavy else sweeps.quick_jit)(jax.vmap(fn))
-  return jax.tree.map(np.asarray, compiled(*members))
+  quick = not is_heavy and config.num_units < 64
+  return sweeps.sweep(fn, *members, quick=quick)
 
 
 def errors_of(estimates: nf.base.Params, exact: nf.base.Params) -> Errors:

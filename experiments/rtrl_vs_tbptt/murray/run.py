@@ -163,7 +163,7 @@ def _make_fit(
   def fit(params):
     return lax.scan(trial, params, jnp.arange(num_trials))[1]
 
-  return jax.jit(jax.vmap(fit))
+  return sweeps.brisk_jit(jax.vmap(fit))
 
 
 def _outputs(cell, params, xs):

@@ -42,8 +42,9 @@ def train(config: Any, split: images_lib.Split) -> dict[str, np.ndarray]:
     each_rate = jax.vmap(_fit(config, name), (None, 0, None, None, None))
     each_size = jax.vmap(each_rate, (0, None, None, None, None))
     each_seed = jax.vmap(each_size, (None, None, 0, 0, None))
-    compiled = sweeps.quick_jit(each_seed)
-    shares = jax.device_get(compiled(sizes, rates, starts, key_orders, split))
+    jit = sweeps.quick_jit if config.num_epochs < 20 else sweeps.brisk_jit
+    trained = jit(each_seed)(sizes, rates, starts, key_orders, split)
+    shares = jax.device_get(trained)
     for kind in shares:
       results[kind] = at_best_rate(shares[name], shares[kind])
   return results

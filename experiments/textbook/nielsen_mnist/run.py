@@ -15,7 +15,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import images as images_lib
-from experiments import progress, settings
+from experiments import progress, settings, sweeps
 from experiments.textbook.nielsen_mnist import readings
 
 # Of the 8 x 8 digits: so few that there is something to regularize.
@@ -84,7 +84,7 @@ def start(
   return tuple(layers)
 
 
-@functools.partial(jax.jit, static_argnames="num_epochs")
+@functools.partial(sweeps.brisk_jit, static_argnames="num_epochs")
 def fit(
   keys: jax.Array,
   starts: nf.base.Params,

@@ -14,7 +14,7 @@ from experiments.textbook.universal_approximation import networks, readings
 _XS = np.linspace(0, 1, 128)  # Examples.
 _FINE = np.linspace(0, 1, 2048)  # Where the trained networks are judged.
 _BATCH_SIZE = 32  # Examples of one update.
-_MANY_EPOCHS = 5000  # They take longer than compiling well does.
+_MANY_EPOCHS = 500  # They take longer than compiling well does.
 
 
 class Training(NamedTuple):
