@@ -66,6 +66,7 @@ def learn_digits(
     lambda kind, params: over_seeds(kind, params, keys, rates),
     np.arange(len(starts)),
     jax.tree.map(lambda *leaves: np.stack(leaves), *drawn),
+    quick=num_epochs < 5,
   )
 
 
@@ -99,7 +100,9 @@ def learn_absolute(
 
   params = networks.draw("He", rng, num_nets, (1, *[3] * 9, 1))
   over_alphas, alphas = jax.vmap(fit, (0, None)), jnp.array(readings.ALPHAS)
-  return sweeps.sweep(lambda params: over_alphas(alphas, params), params)
+  return sweeps.sweep(
+    lambda params: over_alphas(alphas, params), params, quick=num_steps < 50
+  )
 
 
 def costs() -> np.ndarray:

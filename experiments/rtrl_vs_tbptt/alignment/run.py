@@ -1,6 +1,7 @@
 """Compares every estimator with the exact gradient along training."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -155,12 +156,15 @@ def _compare(config, network, method, points, exact):
     along = points.params, exact.grads["cell"], keys
     return lax.map(lambda now: at(points.episode, *now), along)
 
-  num_members = exact.loss.shape[:2]
-  keys = jax.random.fold_in(jax.random.key(config.seed), 1)
-  keys = jax.random.split(keys, num_members)
-  return _sweep(
-    config, jax.vmap(one), points, exact, keys, is_heavy=method.is_random
+  # One axis of members: each further vmap takes its time to trace.
+  shape = exact.loss.shape[:2]
+  points, exact = jax.tree.map(
+    lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (points, exact)
   )
+  keys = jax.random.fold_in(jax.random.key(config.seed), 1)
+  keys = jax.random.split(keys, math.prod(shape))
+  found = _sweep(config, one, points, exact, keys, is_heavy=method.is_random)
+  return jax.tree.map(lambda leaf: leaf.reshape(*shape, -1), found)
 
 
 def _sweep(config, fn, *members, is_heavy=False):

@@ -4,7 +4,6 @@ Pixels are divided by 255, where the book's file has 256; all is float32.
 """
 
 import dataclasses
-import functools
 import itertools
 from typing import NamedTuple
 
@@ -50,12 +49,13 @@ def run(config: Config) -> Results:
   train = images_lib.take(split.train, slice(None if is_mnist else _NUM_TRAIN))
   keys = jax.random.split(jax.random.key(config.seed), (2, config.num_seeds))
   epochs = config.num_epochs, config.num_epochs_small
-  curves = {}
+  jit = sweeps.quick_jit if config.num_epochs < 5 else sweeps.brisk_jit
+  compiled, curves = jit(fit, static_argnames="num_epochs"), {}
   for name in progress.track(readings.SETTINGS, "Nielsen's networks"):
     setting = readings.SETTINGS[name]
     params, rounds = start(setting, train.pixels.shape[1], config), []
     for i in range(1 + setting.is_long):
-      fitted = fit(
+      fitted = compiled(
         keys[i],
         params,
         setting,
@@ -84,7 +84,6 @@ def start(
   return tuple(layers)
 
 
-@functools.partial(sweeps.brisk_jit, static_argnames="num_epochs")
 def fit(
   keys: jax.Array,
   starts: nf.base.Params,
