@@ -17,8 +17,13 @@ os.environ.setdefault(
 import jax
 import pytest
 
+from experiments import sweeps
+
 # Devices for the tests of meshes; all else runs on the first.
 jax.config.update("jax_num_cpu_devices", 8)
+
+# The flags above do not reach programs with options of their own.
+sweeps.brisk_jit = sweeps.quick_jit
 
 # A batched argument that broadcasts by accident is an error.
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -66,7 +66,6 @@ def learn_digits(
     lambda kind, params: over_seeds(kind, params, keys, rates),
     np.arange(len(starts)),
     jax.tree.map(lambda *leaves: np.stack(leaves), *drawn),
-    quick=num_epochs < 5,
   )
 
 
@@ -100,9 +99,7 @@ def learn_absolute(
 
   params = networks.draw("He", rng, num_nets, (1, *[3] * 9, 1))
   over_alphas, alphas = jax.vmap(fit, (0, None)), jnp.array(readings.ALPHAS)
-  return sweeps.sweep(
-    lambda params: over_alphas(alphas, params), params, quick=num_steps < 50
-  )
+  return sweeps.sweep(lambda params: over_alphas(alphas, params), params)
 
 
 def costs() -> np.ndarray:

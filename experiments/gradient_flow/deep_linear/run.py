@@ -195,8 +195,7 @@ def _train(config, rng):
       evaluate_fn=lambda w: jnp.diag(last.T @ multiply(first, w)),
     ).evaluations
 
-  quick = num_steps < 500
-  modes = sweeps.sweep(train, np.array(config.num_matrices), quick=quick)
+  modes = sweeps.sweep(train, np.array(config.num_matrices))
   stride = max(1, round(num_steps) // 200)
   times = config.step * np.arange(modes.shape[1])
   return {"times": times[::stride], "modes": modes[:, ::stride]}

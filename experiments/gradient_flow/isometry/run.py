@@ -110,5 +110,4 @@ def _norms(key, shapes, num_seeds):
     return jax.vmap(norms, (None, 0))(jax.random.split(key, depth), widths)
 
   # Drawing is most of the work, and three times as slow if compiled briskly.
-  jit = sweeps.quick_jit if num_seeds * widths.size < 200_000 else jax.jit
-  return np.asarray(jit(jax.vmap(one))(jax.random.split(key, num_seeds)))
+  return np.asarray(jax.jit(jax.vmap(one))(jax.random.split(key, num_seeds)))

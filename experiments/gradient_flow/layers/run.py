@@ -114,8 +114,7 @@ def _start(config, rng, examples):
 
   params = draw(rng, config.num_seeds, examples.pixels.shape[1])
   # Not all at once: a thousand networks times a thousand images is much.
-  jit = sweeps.quick_jit if config.num_seeds < 100 else sweeps.brisk_jit
-  run = jit(lambda params: lax.map(measure, params, batch_size=10))
+  run = sweeps.brisk_jit(lambda params: lax.map(measure, params, batch_size=10))
   return np.asarray(run(params))
 
 
@@ -148,10 +147,7 @@ def _train(config, rng, train, validation, first):
   params = draw(rng, num_seeds, train.pixels.shape[1])
   keys = jax.random.split(jax.random.key(config.seed), num_seeds)
   over_depths = jax.vmap(fit, (None, None, 0))
-  quick = config.num_epochs < 5
-  return sweeps.sweep(
-    lambda *net: over_depths(*net, depths), params, keys, quick=quick
-  )
+  return sweeps.sweep(lambda *net: over_depths(*net, depths), params, keys)
 
 
 def expected_growth(mean_square: jax.Array) -> np.ndarray:

@@ -84,7 +84,7 @@ def run(config: Config) -> Results:
       variances,
       curve.xi_c[np.searchsorted(curve.sigma_w, np.sqrt(variances))],
       np.array(config.train_depths),
-      done(sweeps.sweep(train, keys, quick=config.num_seeds < 20)),
+      done(sweeps.sweep(train, keys)),
     )
 
 
@@ -135,6 +135,6 @@ def _propagation(config, theory, key):
     return jax.vmap(propagate, (None, 0))(keys, starts)
 
   keys = jax.random.split(key, config.num_seeds)
-  q, growth, behind = sweeps.sweep(one, keys, quick=config.num_seeds < 20)
+  q, growth, behind = sweeps.sweep(one, keys)
   first = np.broadcast_to(1 - c[:, None], (*behind.shape[:2], 1, 2))
   return q, growth, np.concatenate([first, behind], axis=2)

@@ -71,10 +71,9 @@ def run(config: Config) -> Results:
   """Trains by every method."""
   params, *drawn = draw(config)
   keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
-  quick, lengths = config.num_steps < 1000, {}
+  lengths = {}
   for name, method in progress.track(methods(config).items(), "methods"):
-    learn = learner(config, *method)
-    found = sweeps.sweep(learn, params, keys, *drawn, quick=quick)
+    found = sweeps.sweep(learner(config, *method), params, keys, *drawn)
     lengths[name] = found.length
   return Results(
     lengths,

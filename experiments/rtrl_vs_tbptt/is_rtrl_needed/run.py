@@ -109,8 +109,7 @@ def adapt(
   learn = functools.partial(
     jax.vmap(learn, (0, None, None, None)), group.variants
   )
-  quick = config.num_steps < 500
-  return sweeps.sweep(learn, params, streams, keys, quick=quick)
+  return sweeps.sweep(learn, params, streams, keys)
 
 
 def make_cell(config: Config) -> nf.base.AffineCell:

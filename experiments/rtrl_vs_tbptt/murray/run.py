@@ -163,8 +163,7 @@ def _make_fit(
   def fit(params):
     return lax.scan(trial, params, jnp.arange(num_trials))[1]
 
-  jit = sweeps.quick_jit if num_trials < 100 else sweeps.brisk_jit
-  return jit(jax.vmap(fit))
+  return sweeps.brisk_jit(jax.vmap(fit))
 
 
 def _outputs(cell, params, xs):

@@ -49,8 +49,8 @@ def run(config: Config) -> Results:
   train = images_lib.take(split.train, slice(None if is_mnist else _NUM_TRAIN))
   keys = jax.random.split(jax.random.key(config.seed), (2, config.num_seeds))
   epochs = config.num_epochs, config.num_epochs_small
-  jit = sweeps.quick_jit if config.num_epochs < 5 else sweeps.brisk_jit
-  compiled, curves = jit(fit, static_argnames="num_epochs"), {}
+  compiled = sweeps.brisk_jit(fit, static_argnames="num_epochs")
+  curves = {}
   for name in progress.track(readings.SETTINGS, "Nielsen's networks"):
     setting = readings.SETTINGS[name]
     params, rounds = start(setting, train.pixels.shape[1], config), []
