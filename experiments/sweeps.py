@@ -25,7 +25,7 @@ def _jit_at(level):
 quick_jit = _jit_at(0)
 # For loops of some seconds, which level 0 would make five times as long: it
 # compiles in half the time of `jax.jit`, and what it compiles is nearly as
-# fast, unless it draws many random numbers.
+# fast.
 brisk_jit = _jit_at(1)
 
 

@@ -5,6 +5,8 @@ import os
 from importlib import metadata
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Threads of NumPy and LAPACK wait for each other where tests run side by side.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Most of the time goes into compiling; these programs run once and are small.
 os.environ.setdefault(
   "XLA_FLAGS",

@@ -109,5 +109,4 @@ def _norms(key, shapes, num_seeds):
     norms = functools.partial(networks.log_norm, max_width=int(widths.max()))
     return jax.vmap(norms, (None, 0))(jax.random.split(key, depth), widths)
 
-  # Drawing is most of the work, and three times as slow if compiled briskly.
-  return np.asarray(jax.jit(jax.vmap(one))(jax.random.split(key, num_seeds)))
+  return sweeps.sweep(one, jax.random.split(key, num_seeds))
