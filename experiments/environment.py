@@ -33,7 +33,7 @@ def describe(config: Any) -> dict[str, Any]:
     "flags": {
       name: value
       for name, value in sorted(os.environ.items())
-      if name.startswith(("JAX_", "NPROC", "XLA_"))
+      if name.startswith(("JAX_", "NPROC", "OPENBLAS_", "XLA_"))
     },
     "commit": _git("rev-parse", "HEAD"),
     "modified": _git("status", "--porcelain") not in ("", None),

@@ -34,6 +34,13 @@ MODULES = (
   "experiments.rtrl_vs_tbptt.language_model",
   "experiments.rtrl_vs_tbptt.cost",
 )
+# Those that take longest. They are started first: for one that is started last
+# all wait, on one core of many.
+DEAREST = (
+  "experiments.rtrl_vs_tbptt.language_model",
+  "experiments.rtrl_vs_tbptt.alignment",
+  "experiments.gradient_flow.recurrent",
+)
 
 
 def name_of(module: str) -> str:

@@ -103,9 +103,10 @@ def _environment(limit: int) -> dict[str, str]:
     return dict(os.environ)
   num_threads = max(1, num_cpus() // limit)
   defaults = {
-    # XLA's name for the size of its thread pool. As many threads in each of
+    # Sizes of the thread pools of XLA and of NumPy. As many threads in each of
     # several processes as there are cores only get into one another's way.
     "NPROC": str(num_threads),
+    "OPENBLAS_NUM_THREADS": str(num_threads),
     # Otherwise the first to start takes most of an accelerator's memory.
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
   }

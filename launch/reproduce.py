@@ -117,6 +117,7 @@ def reproduce(
   jobs = [_prepare(module, runs_dir, full, data_dir) for module in modules]
   due = [j for j in jobs if j.study and (rerun or not j.is_finished)]
   beside = [job for job in due if not job.study.exclusive]
+  beside.sort(key=lambda job: job.module not in registry.DEAREST)
   alone = [job for job in due if job.study.exclusive]
   with progress.bars() as bars:
     total = bars.add_task("all studies", total=len(due) or 1, note="")

@@ -29,6 +29,9 @@ class RegistryTest(parameterized.TestCase):
     }
     self.assertEqual(found, set(registry.MODULES))
 
+  def test_the_dearest_are_studies(self):
+    self.assertContainsSubset(registry.DEAREST, registry.MODULES)
+
 
 if __name__ == "__main__":
   absltest.main()

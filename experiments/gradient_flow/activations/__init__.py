@@ -17,7 +17,7 @@ The exercises ask it of an activation steeper than the sigmoid, and of one with
 
   python -m experiments.gradient_flow.activations
 
-takes about 45 seconds (--full: longer).
+takes about 30 seconds (--full: longer).
 
 Departures: fully connected layers learn 8 x 8 digits, not convolutional ones
 ImageNet; VGG-B is measured on a torus, without pooling, with 1/8 the filters.

@@ -17,7 +17,7 @@ the weights to the next.
 
   python -m experiments.gradient_flow.isometry --config.depth=6
 
-takes 35 seconds (--full, with the published 1000 units: some 10 minutes).
+takes 20 seconds (--full, with the published 1000 units: some 10 minutes).
 Expect relative variances of 2 L, L, L and 0 for ReLU and linear units, a few
 percent more at the 120 units here.
 """

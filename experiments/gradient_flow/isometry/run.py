@@ -109,5 +109,4 @@ def _norms(key, shapes, num_seeds):
     norms = functools.partial(networks.log_norm, max_width=int(widths.max()))
     return jax.vmap(norms, (None, 0))(jax.random.split(key, depth), widths)
 
-  quick = num_seeds * widths.size < 200_000  # Compiling takes longer then.
-  return sweeps.sweep(one, jax.random.split(key, num_seeds), quick=quick)
+  return sweeps.sweep(one, jax.random.split(key, num_seeds))

@@ -114,7 +114,7 @@ def _start(config, rng, examples):
 
   params = draw(rng, config.num_seeds, examples.pixels.shape[1])
   # Not all at once: a thousand networks times a thousand images is much.
-  run = jax.jit(lambda params: lax.map(measure, params, batch_size=10))
+  run = sweeps.brisk_jit(lambda params: lax.map(measure, params, batch_size=10))
   return np.asarray(run(params))
 
 

@@ -84,16 +84,8 @@ def run(config: Config) -> Results:
       variances,
       curve.xi_c[np.searchsorted(curve.sigma_w, np.sqrt(variances))],
       np.array(config.train_depths),
-      done(_sweep(config, train, keys)),
+      done(sweeps.sweep(train, keys)),
     )
-
-
-def _sweep(config, fn, keys):
-  """As `sweeps.sweep`, compiled so that compiling and running take least."""
-  options = {"xla_backend_optimization_level": 1}
-  for_many = functools.partial(jax.jit, compiler_options=options)
-  jit = sweeps.quick_jit if config.num_seeds < 20 else for_many
-  return jax.tree.map(np.asarray, jit(jax.vmap(fn))(keys))
 
 
 def _theory(trained):
@@ -143,6 +135,6 @@ def _propagation(config, theory, key):
     return jax.vmap(propagate, (None, 0))(keys, starts)
 
   keys = jax.random.split(key, config.num_seeds)
-  q, growth, behind = _sweep(config, one, keys)
+  q, growth, behind = sweeps.sweep(one, keys)
   first = np.broadcast_to(1 - c[:, None], (*behind.shape[:2], 1, 2))
   return q, growth, np.concatenate([first, behind], axis=2)

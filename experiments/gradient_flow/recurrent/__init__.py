@@ -14,7 +14,7 @@ g_k = norm(d output_T / d s_{T-k}) of simple, gated and diagonal networks:
 
   python -m experiments.gradient_flow.recurrent --config.omega_weight=2
 
-takes 75 seconds (--full: 15 minutes; as published, but 40 units copy). A second
+takes 60 seconds (--full: 15 minutes; as published, but 40 units copy). A second
 letter stands where the authors' code has it, a tenth earlier in their text.
 """
 

@@ -123,7 +123,7 @@ def make_training(config: Any, tests: nf.Episode) -> tuple[Callable, Callable]:
     last, _ = lax.scan(body, state_0, xs)
     return jnp.argmax(networks.read_out(params, last))
 
-  @jax.jit
+  @jax.jit  # There are thousands of updates.
   def advance(state, clip_norm, has_omega):
     state, _ = nf.training.train_episodes(
       _estimator(config, cell, has_omega),

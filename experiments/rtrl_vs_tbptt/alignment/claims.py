@@ -12,7 +12,6 @@ _UORO, _SNAP = "tallec2017", "menick2020"
 _EXACT = theory("S4-5.2", "the recursion is the chain rule", "williams1989")
 _UNBIASED = theory("P2", "and KF, OK, ARTBP, PES: noise of mean 0 or 1", _UORO)
 _LIVE = theory("S4-5.2", "with a loss at every step, no term is left out")
-_REACH = theory("P7", "all units are reached within two steps", _SNAP)
 _ORDER = conjecture("P7", "a large n is RTRL; does every order help?", _SNAP)
 _BETTER = conjecture("P7", "abstract: SnAp-1 outperforms UORO", _SNAP)
 _SKETCH = conjecture("P7", "what SnAp-1 leaves out, in a low rank", _SNAP)
@@ -43,14 +42,13 @@ def _exact(results):
     for name in readings.EXACT
     if readings.has(results, name)
   }
-  quantity = "largest relative distance of all networks, tasks and times"
   if found:
     yield _EXACT.zero(
       "exact",
       "RTRL with a gradient at every step adds up to that of back-propagation "
       "through the whole episode.",
       found,
-      quantity=quantity,
+      quantity="largest relative distance of all networks, tasks and times",
       tolerance=_ROUNDING,
       note="Half of the digits of float32 are left to rounding.",
     )
@@ -69,14 +67,6 @@ def _exact(results):
       dead,
       quantity="share of these parameters whose estimates are all 0, largest",
       tolerance=0.0,
-    )
-  if readings.has(results, readings.snap(2)):
-    yield _REACH.zero(
-      "full-reach",
-      "In a network without missing weights SnAp of order 2 is RTRL.",
-      _largest(results, readings.snap(2)),
-      quantity=quantity,
-      tolerance=_ROUNDING,
     )
 
 

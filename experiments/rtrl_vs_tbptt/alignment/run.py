@@ -1,7 +1,7 @@
 """Compares every estimator with the exact gradient along training."""
 
 import dataclasses
-import functools
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,15 +16,6 @@ from experiments import progress, settings, sweeps
 from experiments.rtrl_vs_tbptt.alignment import methods, problems, readings
 
 _KEYS_AT_A_TIME = 32  # More would need the memory of all at once.
-# Between `quick_jit` and `jax.jit`: a few seconds to compile, for what runs as
-# long without.
-_HEAVY_JIT = functools.partial(
-  jax.jit,
-  compiler_options={
-    **sweeps.quick_jit.keywords["compiler_options"],
-    "xla_backend_optimization_level": 1,
-  },
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,18 +156,20 @@ def _compare(config, network, method, points, exact):
     along = points.params, exact.grads["cell"], keys
     return lax.map(lambda now: at(points.episode, *now), along)
 
-  num_members = exact.loss.shape[:2]
-  keys = jax.random.fold_in(jax.random.key(config.seed), 1)
-  keys = jax.random.split(keys, num_members)
-  return _sweep(
-    config, jax.vmap(one), points, exact, keys, is_heavy=method.is_random
+  # One axis of members: each further vmap takes its time to trace.
+  shape = exact.loss.shape[:2]
+  points, exact = jax.tree.map(
+    lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (points, exact)
   )
+  keys = jax.random.fold_in(jax.random.key(config.seed), 1)
+  keys = jax.random.split(keys, math.prod(shape))
+  found = _sweep(config, one, points, exact, keys, is_heavy=method.is_random)
+  return jax.tree.map(lambda leaf: leaf.reshape(*shape, -1), found)
 
 
 def _sweep(config, fn, *members, is_heavy=False):
-  is_heavy |= config.num_units >= 64
-  compiled = (_HEAVY_JIT if is_heavy else sweeps.quick_jit)(jax.vmap(fn))
-  return jax.tree.map(np.asarray, compiled(*members))
+  quick = not is_heavy and config.num_units < 64
+  return sweeps.sweep(fn, *members, quick=quick)
 
 
 def errors_of(estimates: nf.base.Params, exact: nf.base.Params) -> Errors:

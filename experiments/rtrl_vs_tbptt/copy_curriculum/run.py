@@ -1,7 +1,6 @@
 """Trains by every method and records how long the sequences have become."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -15,11 +14,6 @@ from jax import numpy as jnp
 import nnfun as nf
 from experiments import progress, settings, sweeps
 from experiments.rtrl_vs_tbptt.copy_curriculum import networks, readings
-
-# At level 0 loops take five times as long, by default compilation does.
-_COMPILER = sweeps.quick_jit.keywords["compiler_options"] | {
-  "xla_backend_optimization_level": 1
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +71,10 @@ def run(config: Config) -> Results:
   """Trains by every method."""
   params, *drawn = draw(config)
   keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
-  jit = functools.partial(jax.jit, compiler_options=_COMPILER)
-  jit = sweeps.quick_jit if config.num_steps < 1000 else jit
   lengths = {}
   for name, method in progress.track(methods(config).items(), "methods"):
-    learn = jit(jax.vmap(learner(config, *method)))
-    lengths[name] = np.asarray(learn(params, keys, *drawn).length)
+    found = sweeps.sweep(learner(config, *method), params, keys, *drawn)
+    lengths[name] = found.length
   return Results(
     lengths,
     np.array(config.ranks),

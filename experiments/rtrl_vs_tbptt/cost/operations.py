@@ -38,10 +38,13 @@ def counted(function: Callable[..., Any]) -> Callable[..., Any]:
   return run
 
 
-def _evaluate(closed, *args):
+def _evaluate(program, *args):
   """Returns the outputs, and the operations: a number, traced after a loop."""
-  jaxpr = closed.jaxpr
-  known = dict(zip(jaxpr.constvars, closed.consts, strict=True))
+  # What is computed anew on the way back is a jaxpr that has no constants.
+  is_closed = isinstance(program, core.ClosedJaxpr)
+  jaxpr = program.jaxpr if is_closed else program
+  consts = program.consts if is_closed else ()
+  known = dict(zip(jaxpr.constvars, consts, strict=True))
   known |= dict(zip(jaxpr.invars, args, strict=True))
 
   def read(atom):

@@ -112,8 +112,9 @@ def _measure(config, key, case):
   params = networks.draw(cell, key_net, case)
   carry, along = (params, optimizer.init(params)), []
   for i, count in enumerate(np.diff(config.checkpoints, prepend=0)):
-    keys = jax.random.split(jax.random.fold_in(key_train, i), count)
-    carry, _ = lax.scan(update, carry, keys)
+    if count:  # There is none before the first comparison.
+      keys = jax.random.split(jax.random.fold_in(key_train, i), count)
+      carry, _ = lax.scan(update, carry, keys)
     along.append(carry[0])
   along = jax.tree.map(lambda *leaves: jnp.stack(leaves), *along)
   data = episodes(key_test)

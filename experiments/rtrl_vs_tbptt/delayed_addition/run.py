@@ -91,9 +91,7 @@ def run(config: Config) -> Results:
   curves = {}
   for name, method in progress.track(methods(config, cell).items(), "methods"):
     over_tasks = jax.vmap(_learner(method, config.learning_rate), (None, 0))
-    excess = sweeps.sweep(
-      over_tasks, params, streams, quick=config.num_steps < 1000
-    )
+    excess = sweeps.sweep(over_tasks, params, streams)
     curves[name] = readings.FLOORS["knows both"] + excess.astype(float)
   return Results(
     curves,

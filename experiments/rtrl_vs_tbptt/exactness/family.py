@@ -133,7 +133,7 @@ class Errors(NamedTuple):
 
 def compare(
   make_problem: Callable[[str], reference.Problem],
-  sweep: Callable[..., np.ndarray],
+  sweep: Callable[..., dict[str, np.ndarray]],
 ) -> Errors:
   """Compares limits with the gradient, and rules with their recursions.
 
@@ -144,32 +144,36 @@ def compare(
   Returns:
     The errors.
   """
-  of_limits = [
-    sweep(functools.partial(_of_limit, make, is_whole), make_problem(cell))
-    for cell, make, is_whole in LIMITS.values()
-  ]
-  of_rules = [
-    sweep(functools.partial(_of_rule, make, carry), make_problem(cell))
-    for cell, make, carry in RULES.values()
-  ]
+  names, found = [*LIMITS, *RULES], {}
+  for cell in dict.fromkeys(row[0] for row in (LIMITS | RULES).values()):
+    # What one cell is made for is one program.
+    found |= sweep(functools.partial(_errors_on, cell), make_problem(cell))
   return Errors(
-    np.array([*LIMITS, *RULES]),
-    np.arange(len(LIMITS) + len(RULES)) < len(LIMITS),
-    np.stack([*of_limits, *of_rules], axis=1),
+    np.array(names),
+    np.arange(len(names)) < len(LIMITS),
+    np.stack([found[name] for name in names], axis=1),
   )
 
 
-def _of_limit(make, is_whole, problem):
-  window = jnp.ones((len(problem.xs), len(problem.xs)))
-  segment = len(problem.xs) if is_whole else 1
-  return _distance(problem, make, segment, reference.windowed(problem, window))
-
-
-def _of_rule(make, carry, problem):
-  return _distance(problem, make, 1, carried(problem, carry))
+def _errors_on(cell, problem):
+  """Returns the errors [] of the limits and rules for a cell, by name."""
+  whole = jnp.ones((1, len(problem.xs)))
+  used = reference.hold(problem.params, len(problem.xs))
+  exact = reference.gradients(problem, used, whole, whole)
+  errors = {}
+  for name, (own, make, is_whole) in LIMITS.items():
+    if own == cell:
+      segment = len(problem.xs) if is_whole else 1
+      errors[name] = _distance(problem, make, segment, exact)
+  for name, (own, make, carry) in RULES.items():
+    if own == cell:
+      expected = jax.tree.map(lambda g: g[None], carried(problem, carry))
+      errors[name] = _distance(problem, make, 1, expected)
+  return errors
 
 
 def _distance(problem, make, segment, expected):
+  """Returns the relative error [] to a gradient, leaves [1, ...]."""
   estimate = nf.training.episode_gradient(
     make(problem),
     problem.params,
@@ -178,8 +182,8 @@ def _distance(problem, make, segment, expected):
     problem.ys,
     segment=segment,
   )
-  pair = jax.tree.map(lambda leaf: leaf[None], (estimate.grads, expected))
-  return reference.errors(*pair)[0]
+  grads = jax.tree.map(lambda leaf: leaf[None], estimate.grads)
+  return reference.errors(grads, expected)[0]
 
 
 def carried(problem: reference.Problem, carry: CarryFn) -> nf.base.Params:

@@ -46,7 +46,7 @@ def gradients(
 
 def windowed(problem: Problem, window: jax.Array) -> nf.base.Params:
   """Sums each loss's gradient through steps of its row of the window [T, T]."""
-  used = _hold(problem.params, len(window))
+  used = hold(problem.params, len(window))
   grads = gradients(problem, used, jnp.eye(len(window)), window)
   return jax.tree.map(lambda g: g.sum(axis=0), grads)
 
@@ -79,7 +79,7 @@ def online_errors(
   losses = jnp.eye(len(problem.xs))
   moves = jnp.ones_like(losses)
   shift = gradients(problem, used, losses, moves)
-  present = _hold(jax.tree.map(lambda p: p[-1], used), len(losses))
+  present = hold(jax.tree.map(lambda p: p[-1], used), len(losses))
   now = gradients(problem, present, losses[-1:], moves[-1:])
   last = jax.tree.map(lambda g: g[-1:], grads)
   return errors(grads, shift), errors(last, now)[0]
@@ -91,5 +91,6 @@ def errors(estimates: nf.base.Params, exact: nf.base.Params) -> jax.Array:
   return norm(optax.tree.sub(estimates, exact)) / norm(exact)
 
 
-def _hold(params, num_steps):
+def hold(params: nf.base.Params, num_steps: int) -> nf.base.Params:
+  """Repeats parameters for each step, leaves [T, ...]."""
   return jax.tree.map(lambda p: jnp.stack([p] * num_steps), params)

@@ -17,14 +17,6 @@ from experiments.rtrl_vs_tbptt.is_rtrl_needed import methods, readings, tasks
 
 _NUM_BLOCKS = 50  # Points of a learning curve.
 _UNSEEN = 500  # Steps on which gradients are taken apart.
-# Between `quick_jit` and `jax.jit`: compiling takes longer than running.
-_JIT = functools.partial(
-  jax.jit,
-  compiler_options={
-    **sweeps.quick_jit.keywords["compiler_options"],
-    "xla_backend_optimization_level": 1,
-  },
-)
 _OPTIMIZERS = {"Adam": optax.adam, "SGD": optax.sgd}
 
 
@@ -114,10 +106,10 @@ def adapt(
   of the parameters [S, V, D, L, ...].
   """
   learn = jax.vmap(learner(config, group), (None, 0, 0, None))
-  learn = jax.vmap(jax.vmap(learn, (0, None, None, None)), (None, 0, 0, 0))
-  compiled = (_JIT if config.num_steps >= 500 else sweeps.quick_jit)(learn)
-  ends = compiled(group.variants, params, streams, keys)
-  return jax.tree.map(np.asarray, ends)
+  learn = functools.partial(
+    jax.vmap(learn, (0, None, None, None)), group.variants
+  )
+  return sweeps.sweep(learn, params, streams, keys)
 
 
 def make_cell(config: Config) -> nf.base.AffineCell:

@@ -25,10 +25,6 @@ _INPUT_SCALE = 4.0
 # n = 6.
 _SGD_LEARNING_RATE = 0.02
 _EVERYWHERE = "ngram", "segments", "rolling", "rtrl"  # Who reads all texts.
-_COMPILER = {  # Compiles in half of the time, and runs as fast.
-  **sweeps.quick_jit.keywords["compiler_options"],
-  "xla_backend_optimization_level": 1,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +119,8 @@ def models(config: Config) -> dict[tuple[str, int], Model]:
   exact = estimators.rtrl(rnn, networks.bits, flush_every=config.num_units // 2)
   found["rtrl", 0] = adam(exact)
   for method, cell, estimator in _online(rnn, sizes):
-    found[method, 0] = adam(estimator)._replace(params=_start(cell, config))
+    params = start if cell is rnn else _start(cell, config)
+    found[method, 0] = adam(estimator)._replace(params=params)
   return found
 
 
@@ -144,7 +141,10 @@ def _start(cell, config):
   """Returns parameters of all seeds; the readout is 0."""
   rows = (config.num_seeds, config.num_symbols)
   width = jax.eval_shape(lambda: base.last_leaf(cell.initial_state())).size
-  readout = {"w": jnp.zeros((*rows, width)), "b": jnp.zeros(rows)}
+  readout = {
+    "w": np.zeros((*rows, width), np.float32),
+    "b": np.zeros(rows, np.float32),
+  }
   keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
   return {"cell": sweeps.sweep(cell.init, keys, quick=True), "readout": readout}
 
@@ -189,11 +189,15 @@ def run(config: Config) -> Results:
   keys = jax.random.split(key, config.num_seeds)
   found = {}
   for name, model in progress.track(models(config).items(), "models"):
-    one = functools.partial(learn, model, config)
-    over_texts = jax.vmap(one, (None, None, 0))
-    fit = sweeps.quick_jit(jax.vmap(over_texts), compiler_options=_COMPILER)
     read = texts if name[0] in _EVERYWHERE else texts[:, [0, -1]]
-    found[name] = np.asarray(fit(keys, model.params, read), float)
+    # One axis of members: each further vmap takes its time to trace.
+    seed = np.repeat(np.arange(config.num_seeds), read.shape[1])
+    params = jax.tree.map(lambda leaf, seed=seed: leaf[seed], model.params)
+    one = functools.partial(learn, model, config)
+    losses = sweeps.sweep(
+      one, keys[seed], params, read.reshape(-1, read.shape[2])
+    )
+    found[name] = losses.reshape(read.shape[:2]).astype(float)
   if ("segments", 1) in found:
     found["rolling", 1] = found["segments", 1]
   windows, gaps = config.windows, config.gaps

@@ -120,8 +120,7 @@ def train(
   by_rate = jax.vmap(start, (None, 0))
   state = quick(jax.vmap(by_rate, (0, None)))(params, rates)
   by_rate = jax.vmap(learn, (0, None, 0))
-  jit = jax.jit if num_between > 1 else quick
-  block = jit(jax.vmap(by_rate, (0, 0, None)), donate_argnums=0)
+  block = sweeps.brisk_jit(jax.vmap(by_rate, (0, 0, None)), donate_argnums=0)
   tests = quick(jax.vmap(jax.vmap(test)))
   errors = []
   for _ in progress.track(range(_NUM_TESTS), "tests"):

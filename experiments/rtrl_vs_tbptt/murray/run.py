@@ -30,7 +30,7 @@ class Config(settings.Config):
   learning_rate: settings.Positive = 0.03
   num_trials: settings.Count = 10_000  # In the notebook's direction.
   num_seeds: settings.Several = 10  # Networks trained in it.
-  rtrl_num_trials: settings.Count = 400  # By RTRL and by BPTT.
+  rtrl_num_trials: settings.Count = 200  # By RTRL and by BPTT.
   # How many of the same networks, by RTRL and by BPTT.
   rtrl_num_seeds: settings.Count = 2
   seed: settings.Seed = 0  # Of the initial weights.
@@ -163,7 +163,7 @@ def _make_fit(
   def fit(params):
     return lax.scan(trial, params, jnp.arange(num_trials))[1]
 
-  return jax.jit(jax.vmap(fit))
+  return sweeps.brisk_jit(jax.vmap(fit))
 
 
 def _outputs(cell, params, xs):

@@ -76,7 +76,7 @@ def run(config: Config) -> Results:
   keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
   # The images are arguments, for as constants they take seconds to compile.
   axes = (None, None, 0, 0, 0)
-  fit = sweeps.quick_jit(jax.vmap(functools.partial(_train, config), axes))
+  fit = sweeps.brisk_jit(jax.vmap(functools.partial(_train, config), axes))
   for _ in progress.track(range(1), "calibration: training"):
     curve, logits = jax.tree.map(
       np.asarray, fit(pixels, labels, train, held_out, keys)

@@ -42,7 +42,7 @@ def train(config: Any, split: images_lib.Split) -> dict[str, np.ndarray]:
     each_rate = jax.vmap(_fit(config, name), (None, 0, None, None, None))
     each_size = jax.vmap(each_rate, (0, None, None, None, None))
     each_seed = jax.vmap(each_size, (None, None, 0, 0, None))
-    compiled = sweeps.quick_jit(each_seed)
+    compiled = sweeps.brisk_jit(each_seed)
     shares = jax.device_get(compiled(sizes, rates, starts, key_orders, split))
     for kind in shares:
       results[kind] = at_best_rate(shares[name], shares[kind])

@@ -26,9 +26,9 @@ def measure(seed: int) -> tuple[np.ndarray, np.ndarray]:
   ones = np.column_stack([xs, np.ones(len(xs))])
   matrix = rng.normal(size=(40, _HIDDEN)) @ rng.normal(size=(_HIDDEN, 784))
   cases = (layers, xs), (factor(matrix), np.eye(784))
-  # One program for both.
-  program = sweeps.quick_jit(lambda: [_outputs(*case) for case in cases])
-  collapsed, reached = map(np.asarray, program())
+  # One program for both, of arguments: it would evaluate what is constant.
+  program = sweeps.quick_jit(lambda cases: [_outputs(*c) for c in cases])
+  collapsed, reached = map(np.asarray, program(cases))
   miss = np.linalg.norm(reached.T - matrix) / np.linalg.norm(matrix)
   return np.max(np.abs(collapsed - (ones @ product.T)[:, :-1])), miss
 

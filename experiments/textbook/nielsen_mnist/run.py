@@ -4,7 +4,6 @@ Pixels are divided by 255, where the book's file has 256; all is float32.
 """
 
 import dataclasses
-import functools
 import itertools
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from experiments import images as images_lib
-from experiments import progress, settings
+from experiments import progress, settings, sweeps
 from experiments.textbook.nielsen_mnist import readings
 
 # Of the 8 x 8 digits: so few that there is something to regularize.
@@ -50,12 +49,13 @@ def run(config: Config) -> Results:
   train = images_lib.take(split.train, slice(None if is_mnist else _NUM_TRAIN))
   keys = jax.random.split(jax.random.key(config.seed), (2, config.num_seeds))
   epochs = config.num_epochs, config.num_epochs_small
+  compiled = sweeps.brisk_jit(fit, static_argnames="num_epochs")
   curves = {}
   for name in progress.track(readings.SETTINGS, "Nielsen's networks"):
     setting = readings.SETTINGS[name]
     params, rounds = start(setting, train.pixels.shape[1], config), []
     for i in range(1 + setting.is_long):
-      fitted = fit(
+      fitted = compiled(
         keys[i],
         params,
         setting,
@@ -84,7 +84,6 @@ def start(
   return tuple(layers)
 
 
-@functools.partial(jax.jit, static_argnames="num_epochs")
 def fit(
   keys: jax.Array,
   starts: nf.base.Params,

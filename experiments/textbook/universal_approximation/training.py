@@ -14,7 +14,6 @@ from experiments.textbook.universal_approximation import networks, readings
 _XS = np.linspace(0, 1, 128)  # Examples.
 _FINE = np.linspace(0, 1, 2048)  # Where the trained networks are judged.
 _BATCH_SIZE = 32  # Examples of one update.
-_MANY_EPOCHS = 5000  # They take longer than compiling well does.
 
 
 class Training(NamedTuple):
@@ -58,8 +57,5 @@ def measure(config: Any) -> Training:
   keys = jax.random.split(jax.random.key(config.seed), config.num_seeds)
   of_rates = jax.vmap(train, (None, None, 0))
   of_all = jax.vmap(of_rates, (None, 0, None))
-  is_quick = config.num_epochs < _MANY_EPOCHS
-  errors = sweeps.sweep(
-    lambda key: of_all(key, widths, rates), keys, quick=is_quick
-  )
+  errors = sweeps.sweep(lambda key: of_all(key, widths, rates), keys)
   return Training(widths, errors)

@@ -1,14 +1,12 @@
 """Gradients by lag: closed forms against the run, claims that can fail."""
 
 import dataclasses
-import functools
 from unittest import mock
 
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from experiments import sweeps
 from experiments.gradient_flow import recurrent
 from experiments.gradient_flow.recurrent import (
   networks,
@@ -56,12 +54,6 @@ class CaseTest(study_case.StudyCase):
     order_pairs=2,
     order_learning_rate=1.0,  # So that six updates make a difference.
   )
-
-  def once(self):
-    # These programs are tiny: compile all of them in the shortest time.
-    quickly = functools.partial(sweeps.sweep, quick=True)
-    with mock.patch.object(sweeps, "sweep", quickly):
-      return super().once()
 
   def judge(self, results):
     return {claim.key: claim for claim in self.study.claims(results)}

@@ -188,13 +188,13 @@ def _set(**values):
 class ClaimsTest(parameterized.TestCase):
   def test_hold_together(self):
     judged = {c.key: c.holds for c in claims.claims(_results())}
-    self.assertLen(judged, 13)
+    self.assertLen(judged, 12)
     self.assertTrue(all(judged.values()), judged)
 
   @parameterized.parameters(
     (readings.LAZY, _set(bias=1e-3), {"exact"}),
     (readings.RFLO, _set(dead=1e-3), {"live"}),
-    (readings.snap(2), _set(bias=1.0), {"full-reach", "order"}),
+    (readings.snap(2), _set(bias=1.0), {"order"}),
     (readings.KTP, _set(bias=0.6, standard_error=0.0), {"unbiased"}),
     (readings.OK_MORE, _set(projection=0.8), {"full-length"}),
     (readings.snap(3), _set(bias=0.4), {"order"}),

@@ -103,6 +103,10 @@ class OperationsTest(parameterized.TestCase):
       expected = 3 * n * (n - 1) / 2
       self.assertEqual(self.count(looped, jnp.ones(3), n), expected)
 
+  def test_what_may_be_computed_anew_counts(self):
+    function = jax.checkpoint(lambda x: x * x * x)
+    self.assertEqual(self.count(function, jnp.ones(3)), 2 * 3)
+
   def test_of_two_branches_the_one_taken_counts(self):
     function = lambda x, n: lax.cond(n > 0, lambda x: 2 * x * x, jnp.sin, x)
     for n, expected in ((1, 2 * 3), (0, 3)):

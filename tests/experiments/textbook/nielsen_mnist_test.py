@@ -13,7 +13,7 @@ from experiments.textbook import nielsen_mnist
 from experiments.textbook.nielsen_mnist import readings, run
 from tests.experiments import study_case
 
-_fit = sweeps.quick_jit(functools.partial(run.fit.__wrapped__, num_epochs=3))
+_fit = sweeps.quick_jit(functools.partial(run.fit, num_epochs=3))
 
 
 def _sigmoid(z):
