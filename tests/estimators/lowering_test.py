@@ -25,10 +25,8 @@ _OF_KNOWN_LENGTH = re.compile(
 
 def _lowered(function, *args):
   """The program for a CUDA device, which need not be there."""
-  jax.clear_caches()  # Of programs for a CPU.
-  with mock.patch.object(loops, "on_accelerator", lambda: True):
-    traced = jax.jit(function).trace(*args)
-    return traced.lower(lowering_platforms=("cuda",)).as_text()
+  traced = jax.jit(function).trace(*args)
+  return traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
 def _loops(text):
@@ -49,6 +47,14 @@ def _num_decisions(jaxpr):
 
 
 class LoweringTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    jax.clear_caches()  # Of programs for a CPU.
+    cls.enterClassContext(
+      mock.patch.object(loops, "on_accelerator", lambda: True)
+    )
+
   @parameterized.named_parameters(*tables.CASES)
   def test_no_loop_waits_for_the_host(self, name, cell_name):
     """Its turns are counted before it runs, in a batch with resets too."""
@@ -89,9 +95,8 @@ class LoweringTest(parameterized.TestCase):
     loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
     estimator = make(cell, loss_fn)
     xs, ys = oracles.make_episode(1)
-    state = estimator.init(params, jax.random.key(0))
-    with mock.patch.object(loops, "on_accelerator", lambda: True):
-      jaxpr = jax.make_jaxpr(estimator.update)(params, state, xs, ys)
+    state = jax.eval_shape(estimator.init, params, jax.random.key(0))
+    jaxpr = jax.make_jaxpr(estimator.update)(params, state, xs, ys)
     self.assertEqual(_num_decisions(jaxpr.jaxpr), expected)
 
 

@@ -29,8 +29,8 @@ def _batch():
   return jax.tree.map(lambda *leaves: jnp.array(np.stack(leaves)), *episodes)
 
 
-def _mean(tree, axis=0):
-  return jax.tree.map(lambda leaf: jnp.mean(leaf, axis), tree)
+def _mean(tree):
+  return jax.tree.map(lambda leaf: leaf.mean(0), tree)
 
 
 def _pmean():
@@ -55,12 +55,22 @@ def _gradients_fn(name, cell_name):
   return jax.vmap(one, (None, None, 0, 0))
 
 
+def _estimates(name, cell_name, params, xs, ys):
+  """Those, and the estimate of the first two steps from one fresh state."""
+  _, _, _, estimator = tables.make(name, cell_name)
+  key = jax.random.key(0)
+  state = estimator.init(params, key)
+  one = lambda x, y: estimator.update(params, state, x[:2], y[:2])[1]
+  gradients = _gradients_fn(name, cell_name)(params, key, xs, ys)
+  return gradients, jax.vmap(one)(xs, ys)
+
+
 @functools.cache
 def _expected(name, cell_name):
   """The same on one device."""
   _, _, params, _ = tables.make(name, cell_name)
-  gradients = jax.jit(_gradients_fn(name, cell_name))
-  return gradients(params, jax.random.key(0), *_batch())
+  estimates = jax.jit(functools.partial(_estimates, name, cell_name))
+  return jax.tree.map(np.asarray, estimates(params, *_batch()))
 
 
 class MeshTest(parameterized.TestCase):
@@ -69,29 +79,16 @@ class MeshTest(parameterized.TestCase):
     """Each device has its own data, all the same parameters."""
     mesh = _mesh(AxisType.Auto)
     with oracles.float64():
-      _, _, params, estimator = tables.make(name, cell_name)
-      xs, ys = _batch()
-      key = jax.random.key(0)
-
-      def one_update(params, xs, ys):
-        state = estimator.init(params, key)
-        return jax.vmap(
-          lambda x, y: estimator.update(params, state, x[:2], y[:2])[1]
-        )(xs, ys)
-
-      def everything(params, xs, ys):
-        gradients = _gradients_fn(name, cell_name)(params, key, xs, ys)
-        return gradients, one_update(params, xs, ys)
-
+      _, _, params, _ = tables.make(name, cell_name)
+      estimates = functools.partial(_estimates, name, cell_name)
       sharded = jax.shard_map(
-        lambda *args: jax.lax.pmean(_mean(everything(*args)), "data"),
+        lambda *args: jax.lax.pmean(_mean(estimates(*args)), "data"),
         mesh=mesh,
         in_specs=(P(), P("data"), P("data")),
         out_specs=P(),
       )
-      actual = jax.jit(sharded)(params, xs, ys)
-      alone = jax.jit(one_update)(params, xs, ys)
-      _same(actual, _mean((_expected(name, cell_name), alone)))
+      actual = jax.jit(sharded)(params, *_batch())
+      _same(actual, _mean(_expected(name, cell_name)))
 
   @parameterized.parameters("lazy_rtrl", "short_rolling_bptt")
   def test_training_in_shard_map(self, name):
@@ -216,7 +213,7 @@ class MeshTest(parameterized.TestCase):
     mesh = _mesh(AxisType.Explicit)
     with oracles.float64():
       _, _, params, _ = tables.make(name, cell_name)
-      expected = _expected(name, cell_name)
+      expected, _ = _expected(name, cell_name)
       with jax.set_mesh(mesh):
         batch = jax.device_put(_batch(), NamedSharding(mesh, P("data")))
         params = jax.device_put(params, NamedSharding(mesh, P()))
