@@ -75,6 +75,27 @@ def _checked():
   )
 
 
+@jax.custom_vjp
+def _hidden(h):
+  """Nothing, with the derivative of h itself."""
+  return jnp.zeros_like(h)
+
+
+_hidden.defvjp(lambda h: (_hidden(h), None), lambda _, g: (g,))
+
+
+def _hiding():
+  """An affine cell whose features reach the state by a derivative alone."""
+  cell = oracles.CELLS["bare_affine"]()
+
+  def features(state_tm1, x_t):
+    hidden = state_tm1._replace(h=_hidden(state_tm1.h))
+    return cell.features(hidden, x_t)
+
+  step = nf.base.affine_step(features, cell.activate)
+  return cell._replace(features=features, step=step)
+
+
 def _with_nothing():
   """Parameters, features and a state of which a part has no elements."""
 
@@ -112,6 +133,7 @@ CELLS = {
   "gated spiking": lambda: _spiking(1),
   "plain spiking": lambda: _plain(_spiking(1)),
   "plain spiking with a spec": lambda: _with_spec(_plain(_spiking(1))),
+  "hiding": _hiding,
   "a dataclass": _checked,
   "a dataclass with a spec": lambda: _with_spec(_checked()),
 }
