@@ -256,8 +256,8 @@ def _frame(squared_norms, rank):
     sin = jnp.sqrt(1 - jnp.clip(square, 0, 1))
     carry = (
       cos * fresh - sin * waiting,
-      num_units + takes_unit,
-      zeros_left - ~takes_unit,
+      num_units + takes_unit.astype(jnp.int32),
+      zeros_left - (~takes_unit).astype(jnp.int32),
     )
     return carry, cos * waiting + sin * fresh
 
