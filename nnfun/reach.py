@@ -32,6 +32,10 @@ _ELEMENTWISE = frozenset(
 # What changes nothing but the type, inside of `jax.shard_map` alone.
 _CASTS = frozenset(("pcast", "pvary"))
 _REDUCTIONS = frozenset("reduce_max reduce_min reduce_prod reduce_sum".split())
+# What a call with a derivative of its own is named.
+_CUSTOM = frozenset(
+  "custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr".split()
+)
 # What stands for a function of its operands.
 _CALLS = {
   "jit": "jaxpr",
@@ -82,7 +86,8 @@ def of_constant(value: base.Array | np.ndarray, num_inputs: int) -> Value:
   """Returns a constant, which no input reaches.
 
   Args:
-    value: the array; if it is traced, or keys, its elements may be anything.
+    value: the array; if it is traced, or no numbers, its elements may be
+      anything.
     num_inputs: M.
 
   Returns:
@@ -90,7 +95,8 @@ def of_constant(value: base.Array | np.ndarray, num_inputs: int) -> Value:
   """
   reach = sparse.csr_array((int(np.prod(value.shape)), num_inputs), dtype=bool)
   is_key = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
-  if isinstance(value, jax.core.Tracer) or is_key:
+  has_numbers = not is_key and value.dtype != jax.dtypes.float0
+  if isinstance(value, jax.core.Tracer) or not has_numbers:
     return Value(reach, np.ones(value.shape, bool))
   value = np.asarray(value)
   return Value(reach, value != 0, value)
@@ -146,17 +152,20 @@ def _apply(eqn, operands, num_inputs):
     inner = eqn.params[_CALLS[name]]
     is_closed = hasattr(inner, "consts")
     consts = inner.consts if is_closed else []
-    return of_program(
+    results = of_program(
       inner.jaxpr if is_closed else inner,
       [of_constant(c, num_inputs) for c in consts],
       operands,
       num_inputs,
     )
+    if name in _CUSTOM and any(o.reach.nnz for o in operands):
+      further = _through_rule(eqn, operands)
+      results = list(map(_joined, results, further))
+    return results
   if name in _CASTS:
     return operands
   if all(o.known is not None for o in operands):
-    results = eqn.primitive.bind(*[o.known for o in operands], **eqn.params)
-    results = results if eqn.primitive.multiple_results else [results]
+    results = _evaluate(eqn, [o.known for o in operands], eqn.params)
     return [of_constant(r, num_inputs) for r in results]
   shapes = [v.aval.shape for v in eqn.outvars]
   if name in ("concatenate", "stack"):
@@ -172,6 +181,71 @@ def _apply(eqn, operands, num_inputs):
   return [_everything(operands, shape) for shape in shapes]
 
 
+def _evaluate(eqn, values, params):
+  with jax.ensure_compile_time_eval():
+    results = eqn.primitive.bind(*map(jnp.asarray, values), **params)
+  return results if eqn.primitive.multiple_results else [results]
+
+
+def _through_rule(eqn, operands):
+  """What each result reaches by the derivative which a call brings with it.
+
+  That need not be the program's: the surrogate of a step, an error that comes
+  back through another matrix. Cotangents of the results are followed through
+  the rule, as inputs.
+  """
+  avals, of_results = ([v.aval for v in vs] for vs in (eqn.invars, eqn.outvars))
+  seen = [i for i, a in enumerate(avals) if _is_floating(a)]
+  sizes = [a.size if _is_floating(a) else 0 for a in of_results]
+  if not seen or not sum(sizes):
+    return [None] * len(sizes)
+  params = eqn.primitive.get_bind_params(eqn.params)
+
+  def pull(args, cotangents):
+    def call(*floating):
+      full = list(args)
+      for i, x in zip(seen, floating, strict=True):
+        full[i] = x
+      results = eqn.primitive.bind(*full, **params)
+      return [r for r in results if _is_floating(r)]
+
+    return jax.vjp(call, *(args[i] for i in seen))[1](cotangents)
+
+  floating = [a for a in of_results if _is_floating(a)]
+  try:
+    closed = jax.make_jaxpr(pull)(avals, floating)
+  except ValueError:  # In a batch a rule's result may have another shape.
+    return [_everything(operands, a.shape).reach for a in of_results]
+  nothing = sparse.csr_array((1, sum(sizes)), dtype=bool)
+  inputs = [
+    o._replace(reach=nothing[np.zeros(o.live.size, int)]) for o in operands
+  ]
+  firsts = np.cumsum([0, *(a.size for a in floating)])
+  inputs += [
+    of_input(a.shape, int(first), sum(sizes))
+    for a, first in zip(floating, firsts, strict=False)
+  ]
+  consts = [of_constant(c, sum(sizes)) for c in closed.consts]
+  of_args = of_program(closed.jaxpr, consts, inputs, sum(sizes))
+  back = stack([o.reach for o in of_args]).T.astype(np.int32)
+  whole = (back @ stack([operands[i].reach for i in seen])).astype(bool).tocsr()
+  stops = np.cumsum([0, *sizes]).tolist()
+  return [whole[i:j] for i, j in zip(stops, stops[1:], strict=False)]
+
+
+def _is_floating(array):
+  return jnp.issubdtype(array.dtype, jnp.floating)
+
+
+def _joined(value, further):
+  """A value that reaches more: its derivative differs from 0 where it is 0."""
+  if further is None or not further.nnz:
+    return value
+  reach = (value.reach + further).astype(bool).tocsr()
+  reached = np.diff(further.indptr).reshape(value.shape) > 0
+  return Value(reach, value.live | reached)
+
+
 def _moved(eqn, operands, known):
   """Follows the places of the elements; place 0 stands for a constant."""
   stops = np.cumsum([1, *(o.live.size for o in operands)])
@@ -185,8 +259,7 @@ def _moved(eqn, operands, known):
   rest = [o.known for o in known]
   if eqn.primitive.name == "pad":
     rest, padded = [np.int32(0)], known[0]
-  results = eqn.primitive.bind(*map(jnp.asarray, places + rest), **params)
-  results = results if eqn.primitive.multiple_results else [results]
+  results = _evaluate(eqn, places + rest, params)
   nothing = sparse.csr_array((1, operands[0].reach.shape[1]), dtype=bool)
   reach = stack([nothing, *(o.reach for o in operands)])
   is_gather = eqn.primitive.name == "gather"  # What is outside may be filled.

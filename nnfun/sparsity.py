@@ -38,9 +38,8 @@ def jacobian_pattern(
   for leaf in jax.tree.leaves(args):
     inputs.append(reach.of_input(jnp.shape(leaf), first, sum(sizes)))
     first += int(np.prod(jnp.shape(leaf)))
-  with jax.ensure_compile_time_eval():
-    consts = [reach.of_constant(c, sum(sizes)) for c in closed.consts]
-    outputs = reach.of_program(closed.jaxpr, consts, inputs, sum(sizes))
+  consts = [reach.of_constant(c, sum(sizes)) for c in closed.consts]
+  outputs = reach.of_program(closed.jaxpr, consts, inputs, sum(sizes))
   stops = np.cumsum([0, *sizes])
   whole = reach.stack([o.reach for o in outputs])
   return [whole[:, i:j].tocsr() for i, j in zip(stops, stops[1:], strict=False)]
@@ -81,13 +80,18 @@ def cached_pattern(
   """Returns `jacobian_pattern`, found once for each function and shapes.
 
   Args:
-    function: hashable, and the same object whenever it is the same function;
-      what it closes over must not change.
+    function: the same object whenever it is the same function; what it closes
+      over must not change. Of one that has no hash (a module with arrays in it)
+      the pattern is found each time.
     *args: pytrees of arrays, or of their shapes.
 
   Returns:
     As `jacobian_pattern`.
   """
+  try:
+    hash(function)
+  except TypeError:
+    return jacobian_pattern(function, *args)
   leaves, structure = jax.tree.flatten(args)
   shapes = tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
   return _cached(function, structure, shapes)

@@ -19,7 +19,7 @@ def _nonzero(function, *args):
     values = function(*[u(f) for u, f in zip(unravels, flat, strict=True)])
     return flatten_util.ravel_pytree(values)[0]
 
-  jacobians_fn = jax.jit(jax.jacfwd(of_flat, tuple(range(len(args)))))
+  jacobians_fn = jax.jit(jax.jacrev(of_flat, tuple(range(len(args)))))
   rng, found = np.random.default_rng(0), [False] * len(args)
   for _ in range(4):
     point = [rng.normal(size=f.shape).astype(f.dtype) for f in flat]
@@ -32,6 +32,32 @@ def _nonzero(function, *args):
 
 def _pattern(function, *args):
   return [p.toarray() for p in sparsity.jacobian_pattern(function, *args)]
+
+
+@jax.custom_jvp
+def _surrogate(x):
+  """Nothing, with the derivative of a sine."""
+  return jnp.zeros_like(x)
+
+
+_surrogate.defjvp(lambda x, t: (_surrogate(*x), t[0] * jnp.cos(x[0])))
+
+
+@jax.custom_vjp
+def _masked(x, mask):
+  return mask * x
+
+
+_masked.defvjp(
+  lambda x, m: (m * x, m), lambda m, g: (m[::-1] * g, jnp.zeros_like(m))
+)
+
+
+def _with_rule(function, pull):
+  """A function whose cotangents come back in another way."""
+  ruled = jax.custom_vjp(function)
+  ruled.defvjp(lambda x: (function(x), None), lambda _, g: (pull(g),))
+  return ruled
 
 
 # Of a vector [4]; no entry but those of the Jacobian, and all of them.
@@ -50,6 +76,10 @@ _SHARP = {
   "batch": lambda x: jax.vmap(jnp.dot)(x.reshape(2, 2), x.reshape(2, 2)),
   "inner": lambda x: jax.nn.softmax(x.reshape(2, 2)),
   "custom": lambda x: jax.nn.relu(x) + jax.nn.silu(x),
+  "rule forward": lambda x: _surrogate(x) * jnp.arange(4.0),
+  "rule back": _with_rule(lambda x: 0 * x, lambda g: jnp.roll(g, 1)),
+  "rule of a mask": lambda x: _masked(x, jnp.array([1.0, 0.0, 0.0, 1.0])),
+  "rule of a product": lambda x: jnp.tril(jnp.ones((4, 4))) @ _surrogate(x),
   "jit": lambda x: jax.jit(jnp.sin)(x),
   "checkpoint": lambda x: jax.checkpoint(jnp.cos)(x) ** 2,
   "where": lambda x: jnp.where(x > 0, x, 0.5 * x),
@@ -68,6 +98,8 @@ _BLUNT = {
   "noise": lambda x: x * jax.random.normal(jax.random.key(3), (4,)),
   "index": lambda x: x[jnp.argmax(x)],
   "norm": lambda x: x / jnp.linalg.norm(x),
+  "rule beside": _with_rule(lambda x: jnp.sin(x), jnp.cumsum),
+  "rule of several": lambda x: jax.vmap(_surrogate)(x.reshape(2, 2)) * x[0],
 }
 
 
@@ -129,6 +161,16 @@ class PatternTest(parameterized.TestCase):
       (pattern,) = sparsity.cached_pattern(function, jnp.ones(size))
       np.testing.assert_array_equal(pattern.toarray(), np.eye(size, dtype=bool))
     self.assertLen(calls, 2)
+
+  def test_of_a_function_without_a_hash(self):
+    class Scaled:
+      __hash__ = None
+
+      def __call__(self, x):
+        return 2 * x
+
+    (pattern,) = sparsity.cached_pattern(Scaled(), jnp.ones(3))
+    np.testing.assert_array_equal(pattern.toarray(), np.eye(3, dtype=bool))
 
 
 class ColorsTest(parameterized.TestCase):

@@ -234,7 +234,8 @@ def _window(decay, tolerance):
   tail = jnp.sum(jnp.where(lags == tau, phi, 0)) / jnp.where(
     beta < 1, 1 - beta, 1
   )
-  left_out = later + tail * beta ** jnp.maximum(windows - tau, 0)
+  beyond = jnp.maximum(windows - tau, 0).astype(beta.dtype)
+  left_out = later + tail * beta**beyond
   sums = jnp.linalg.norm(jnp.cumsum(means, 0), axis=1)
   least = jnp.max(jnp.where(reached, sums - left_out, 0))
   fits = (left_out < tolerance * least) & (beta < 1) & (num_lags >= 4)

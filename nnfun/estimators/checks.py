@@ -27,11 +27,13 @@ def check_params(params: base.Params) -> None:
     )
   base.params_dtype(params["cell"])
   for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-    if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+    is_number = isinstance(leaf, jax.Array | np.ndarray | np.generic | float)
+    dtype = jnp.result_type(leaf) if is_number else None
+    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+      got = f"a {type(leaf).__name__}" if dtype is None else f"dtype {dtype}"
       raise ValueError(
         "expected parameters that are floating arrays, since each gets a "
-        f"gradient, got dtype {jnp.result_type(leaf)} at "
-        f"{jax.tree_util.keystr(path)}"
+        f"gradient, got {got} at {jax.tree_util.keystr(path)}"
       )
 
 
@@ -119,13 +121,11 @@ def check_segment(xs: base.PyTree, ys: base.PyTree, resets: Any) -> None:
   num_steps = segments.num_segments((xs, ys), 1)
   if resets is None:
     return
-  if jnp.shape(resets) != (num_steps,) or not jnp.issubdtype(
-    jnp.result_type(resets), jnp.bool_
-  ):
-    raise ValueError(
-      f"expected resets to be booleans [{num_steps}], one for each step, got "
-      f"{jnp.result_type(resets)}{list(jnp.shape(resets))}"
-    )
+  expected = f"expected resets to be booleans [{num_steps}], one for each step"
+  if not isinstance(resets, jax.Array | np.ndarray | np.generic):
+    raise ValueError(f"{expected}, an array, got a {type(resets).__name__}")
+  if resets.shape != (num_steps,) or resets.dtype != bool:
+    raise ValueError(f"{expected}, got {resets.dtype}{list(resets.shape)}")
 
 
 def checked_loss(

@@ -97,6 +97,11 @@ def _widened_input_spec(cell, dtype):
   """The room for one input: at least as wide as the parameters."""
 
   def widen(spec):
+    if jnp.issubdtype(spec.dtype, jax.dtypes.extended):
+      raise ValueError(
+        "expected an input_spec of numbers, which a tape can hold (of keys "
+        f"their jax.random.key_data), got {spec.dtype}{list(spec.shape)}"
+      )
     floating = jnp.issubdtype(spec.dtype, jnp.floating)
     wide = jnp.promote_types(spec.dtype, dtype) if floating else spec.dtype
     return jax.ShapeDtypeStruct(spec.shape, wide)

@@ -101,6 +101,8 @@ def reduce_with_signs(
   if len(left) <= rank:
     room = ((0, rank - len(left)), (0, 0))
     return jnp.pad(left, room), jnp.pad(right, room)
+  if rank == 0:  # Of a matrix without elements.
+    return left[:0], right[:0]
   (of_left, q_left), (of_right, q_right) = (
     _orthonormalise(numerics.widen(x)) for x in (left, right)
   )
@@ -124,7 +126,7 @@ def _orthonormalise(rows):
   rounding: such a row depends on those before it, and adds none of its own.
   """
   num_rows = len(rows)
-  scales = jnp.max(jnp.abs(rows), 1, keepdims=True)
+  scales = jnp.max(jnp.abs(rows), 1, keepdims=True, initial=0)
   scales = jnp.where(scales == 0, 1, scales)  # Squares stay in range.
   places = jnp.arange(num_rows, dtype=jnp.int32)
 
@@ -254,8 +256,8 @@ def _frame(squared_norms, rank):
     sin = jnp.sqrt(1 - jnp.clip(square, 0, 1))
     carry = (
       cos * fresh - sin * waiting,
-      num_units + takes_unit,
-      zeros_left - ~takes_unit,
+      num_units + takes_unit.astype(jnp.int32),
+      zeros_left - (~takes_unit).astype(jnp.int32),
     )
     return carry, cos * waiting + sin * fresh
 

@@ -205,7 +205,8 @@ def _moved(cell, params, noise, thetas):
     z = cell.features(state_tm1, x_t)
     a, structure = jax.tree.flatten(base.preactivation(w, z))
     parts = zip(a, *map(jax.tree.leaves, (z, e)), strict=True)
-    a = [a_k + sign * (z_k @ e_k) for a_k, z_k, e_k in parts]
+    products = [(a_k, z_k @ e_k) for a_k, z_k, e_k in parts]
+    a = [a_k + sign.astype(p.dtype) * p for a_k, p in products]
     return cell.activate(structure.unflatten(a), state_tm1)
 
   parts = params["cell"], noise["cell"], jnp.array([1, -1], jnp.int32)

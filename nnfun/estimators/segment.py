@@ -161,13 +161,15 @@ def _scan_in_chunks(body, carry, xs):
   """A scan of which sqrt(K) carries are kept for the way back."""
   num_steps = jax.tree.leaves(xs)[0].shape[0]
   size = math.isqrt(num_steps)
+  num_chunks = num_steps // size
+  whole = num_chunks * size
   chunks = jax.tree.map(
-    lambda x: x[: num_steps // size * size].reshape(-1, size, *x.shape[1:]), xs
+    lambda x: x[:whole].reshape(num_chunks, size, *x.shape[1:]), xs
   )
-  rest = jax.tree.map(lambda x: x[num_steps // size * size :], xs)
+  rest = jax.tree.map(lambda x: x[whole:], xs)
   chunk = jax.checkpoint(functools.partial(loops.scan, body))
   carry, outputs = loops.scan(chunk, carry, chunks)
-  outputs = jax.tree.map(lambda y: y.reshape(-1, *y.shape[2:]), outputs)
+  outputs = jax.tree.map(lambda y: y.reshape(whole, *y.shape[2:]), outputs)
   if num_steps % size:
     carry, last = chunk(carry, rest)
     outputs = jax.tree.map(lambda *y: jnp.concatenate(y), outputs, last)

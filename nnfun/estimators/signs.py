@@ -40,6 +40,7 @@ def draw(
     drawn = jax.random.bits(key_bits, bits.shape, jnp.uint32)
     return key, drawn | jnp.uint32(_LAST)
 
-  # Of all words as many bits are left.
-  key, bits = loops.when(bits.ravel()[0] <= 1, renew, (key, bits))
+  # Of all words as many bits are left; there may be none.
+  is_used = jnp.all(bits.ravel()[:1] <= 1)
+  key, bits = loops.when(is_used, renew, (key, bits))
   return key, bits >> 1, jnp.where(bits & 1, 1, -1)

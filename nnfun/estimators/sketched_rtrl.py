@@ -196,7 +196,7 @@ def _lost(eigenvalues, rank):
   Eigenvalues of a symmetric matrix come within S eps times the largest.
   """
   size, eps = len(eigenvalues), jnp.finfo(eigenvalues.dtype).eps
-  largest = jnp.maximum(eigenvalues[-1], 0)
+  largest = jnp.max(eigenvalues[-1:], initial=0)
   if rank == size:
     return size * eps * jnp.sqrt(largest)
   smaller = jnp.sum(jnp.maximum(eigenvalues[: size - rank], 0))
@@ -220,7 +220,7 @@ def _norm(matrix):
     power, log = carry
     return normalised(power @ power, 2 * log), None
 
-  scale = jnp.max(jnp.abs(matrix))
+  scale = jnp.max(jnp.abs(matrix), initial=0)
   unit = matrix / jnp.where(scale == 0, 1, scale)
   start = normalised(unit.T @ unit, jnp.zeros_like(scale))
   (_, log), _ = loops.scan(square, start, length=_SQUARINGS)

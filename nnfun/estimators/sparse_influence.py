@@ -45,6 +45,7 @@ def influence(
     return [
       blocks.Blocks(k, every, np.arange(leaf.size)[None])
       for k, leaf in enumerate(jax.tree.leaves(params))
+      if leaf.size
     ]
 
   def layout_of(params, derivatives):
@@ -74,7 +75,7 @@ def influence(
     ]
     if cell.input_spec is None:
       kept = reach_fn(derivatives.immediate, derivatives.transition)
-      masks = [m.toarray()[None] for m in kept]
+      masks = [kept[b.leaf].toarray()[None] for b in where]
       after = [jnp.where(m, j, 0) for j, m in zip(after, masks, strict=True)]
 
     def pull(cotangent):

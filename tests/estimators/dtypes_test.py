@@ -14,6 +14,7 @@ from jax import numpy as jnp
 
 import nnfun as nf
 from tests import oracles
+from tests.estimators import tables
 
 _NUM_STEPS = 10
 
@@ -225,6 +226,18 @@ class InputsTest(parameterized.TestCase):
         for grads in (run().grads, expected):
           is_read = jnp.any(grads["cell"]["table"] != 0, axis=1)
           self.assertEqual(set(np.flatnonzero(is_read)), set(range(1, 256, 16)))
+
+  @parameterized.parameters(*tables.INTERFACE)
+  def test_nothing_is_promoted_unasked(self, name):
+    """Where a user has JAX refuse to."""
+    _, _, params, estimator = tables.make(
+      name, tables.INTERFACE[name][1][0], dtype=jnp.float32
+    )
+    xs, ys = oracles.make_episode(2, dtype=jnp.float32)
+    resets = jnp.array([False, True])
+    with jax.numpy_dtype_promotion("strict"):
+      state = estimator.init(params, jax.random.key(0))
+      jax.eval_shape(estimator.update, params, state, xs, ys, resets)
 
   def test_losses_are_summed_wide(self):
     """1,001 losses of 1 in bfloat16, which sticks at 256 and has no 1,001."""

@@ -119,8 +119,32 @@ class ErrorsTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, r"int32 at \['step'\]"):
         _run(make_estimator, params=params)
 
+  @parameterized.parameters(("tanh",), (jnp.tanh,), (1,))
+  def test_what_is_no_array_among_the_parameters(self, leaf):
+    """As in a module that keeps its activation beside its weights."""
+    params = oracles.make_params(oracles.CELLS["vanilla"]())
+    params = {**params, "readout": {**params["readout"], "fn": leaf}}
+    for make_estimator in _every_estimator():
+      with self.assertRaisesRegex(ValueError, r"got a .*\['fn'\]"):
+        _run(make_estimator, params=params)
+
+  def test_input_spec_of_keys(self):
+    """A tape holds numbers."""
+    cell = oracles.CELLS["bare"]()
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    cell = cell._replace(input_spec=(key, key))
+    params = oracles.make_params(cell)
+    for make_estimator in (
+      tables.INTERFACE["lazy_rtrl"][0],
+      tables.INTERFACE["rolling_bptt"][0],
+      tables.INTERFACE["adaptive_bptt"][0],
+    ):
+      estimator = make_estimator(cell, oracles.make_loss(cell))
+      with self.assertRaisesRegex(ValueError, "of keys .*key_data.*got key<"):
+        estimator.init(params, jax.random.key(0))
+
   @parameterized.parameters(
-    (jnp.ones(4),), (jnp.ones(3, bool),), (jnp.array(True),)
+    (jnp.ones(4),), (jnp.ones(3, bool),), (jnp.array(True),), ([True] * 4,)
   )
   def test_resets_are_a_boolean_a_step(self, resets):
     cell = oracles.CELLS["vanilla"]()

@@ -1,5 +1,8 @@
 """Cells as users write them, of which an estimator may assume nothing more."""
 
+import functools
+
+import chex
 import jax
 from absl.testing import absltest, parameterized
 from flax import struct
@@ -72,11 +75,65 @@ def _checked():
   )
 
 
+@jax.custom_vjp
+def _hidden(h):
+  """Nothing, with the derivative of h itself."""
+  return jnp.zeros_like(h)
+
+
+_hidden.defvjp(lambda h: (_hidden(h), None), lambda _, g: (g,))
+
+
+def _hiding():
+  """An affine cell whose features reach the state by a derivative alone."""
+  cell = oracles.CELLS["bare_affine"]()
+
+  def features(state_tm1, x_t):
+    hidden = state_tm1._replace(h=_hidden(state_tm1.h))
+    return cell.features(hidden, x_t)
+
+  step = nf.base.affine_step(features, cell.activate)
+  return cell._replace(features=features, step=step)
+
+
+def _with_nothing():
+  """Parameters, features and a state of which a part has no elements."""
+
+  def features(state_tm1, x_t):
+    wide = jnp.concatenate([state_tm1["h"], x_t])
+    return {"columns": jnp.zeros(0), "rows": x_t, "w": wide}
+
+  def activate(a, state_tm1):
+    h_t = jnp.tanh(a["w"] + a["columns"])
+    return {"h": h_t, "nothing": state_tm1["nothing"]}
+
+  def init(key):
+    w = jax.random.normal(key, (_N, _N + _I))
+    columns, rows = jnp.zeros((_N, 0)), jnp.zeros((0, _I))
+    return {"columns": columns, "rows": rows, "w": w}
+
+  return nf.AffineCell(
+    init,
+    lambda: {"h": jnp.zeros(_N), "nothing": jnp.zeros((3, 0))},
+    nf.base.affine_step(features, activate),
+    features,
+    activate,
+  )
+
+
+WITH_NOTHING = {
+  "affine": lambda: _with_spec(_with_nothing()),
+  "plain": lambda: _plain(_with_nothing()),
+  "plain with a spec": lambda: _with_spec(_plain(_with_nothing())),
+}
+_REMAT = functools.partial(nf.estimators.truncated_bptt, remat=True)
+
 CELLS = {
   "spiking": lambda: _spiking(0),
   "gated spiking": lambda: _spiking(1),
   "plain spiking": lambda: _plain(_spiking(1)),
   "plain spiking with a spec": lambda: _with_spec(_plain(_spiking(1))),
+  "hiding": _hiding,
   "a dataclass": _checked,
   "a dataclass with a spec": lambda: _with_spec(_checked()),
 }
@@ -104,6 +161,59 @@ class OwnCellsTest(parameterized.TestCase):
       )
       for grads in run(params):
         oracles.assert_same_gradient(grads, expected)
+
+  @parameterized.parameters(
+    *(("affine", n) for n in tables.INTERFACE if "diagonal" not in n),
+    ("affine", "remat"),
+    *(("plain", n) for n in ("rtrl", "snap_1", "snap_2", "uoro", "remat")),
+    ("plain with a spec", "lazy_rtrl"),
+    ("plain with a spec", "sketched_rtrl"),
+  )
+  def test_leaves_without_elements(self, cell_name, name):
+    """They get a gradient without elements and change no other."""
+    with oracles.float64():
+      cell = WITH_NOTHING[cell_name]()
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      make, _ = tables.INTERFACE.get(name, (_REMAT, ()))
+      xs, ys = oracles.make_episode(2)
+      estimator = make(cell, loss_fn)
+      state = estimator.init(params, jax.random.key(0))
+      _, estimate = jax.jit(estimator.update)(params, state, xs, ys)
+      chex.assert_trees_all_equal_shapes_and_dtypes(estimate.grads, params)
+      chex.assert_tree_all_finite(estimate.grads)
+      if name in (*tables.EXACT, "truncated_bptt", "remat"):
+        _, expected = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+        for grads in (estimate.grads, expected):
+          grads["cell"] = grads["cell"]["w"]
+        oracles.assert_same_gradient(estimate.grads, expected)
+
+  @parameterized.parameters(
+    *(
+      n
+      for n in tables.INTERFACE
+      if n not in tables.AFFINE and "diagonal" not in n
+    )
+  )
+  def test_a_cell_without_state(self, name):
+    """Which learns nothing; what the loss reads by itself gets its gradient."""
+    cell = _with_spec(_plain(oracles.CELLS["vanilla"]()))
+    cell = cell._replace(
+      initial_state=lambda: jnp.zeros(0, jnp.float32),
+      step=lambda params, nothing, x_t: nothing,
+      input_spec=jax.ShapeDtypeStruct((_I,), jnp.float32),
+    )
+    params = oracles.make_params(cell)
+    loss_fn = lambda params, nothing, y_t: jnp.sum(params["readout"]["b"] * y_t)
+    xs, ys = oracles.make_episode(2)
+    estimator = tables.INTERFACE[name][0](cell, loss_fn)
+    state = estimator.init(params, jax.random.key(0))
+    _, estimate = jax.jit(estimator.update)(params, state, xs, ys)
+    chex.assert_trees_all_equal_shapes_and_dtypes(estimate.grads, params)
+    of_cell, of_readout = estimate.grads["cell"], estimate.grads["readout"]["b"]
+    chex.assert_tree_all_finite(estimate.grads)
+    if name not in ("pes", "nres", "truncated_es"):
+      self.assertFalse(jnp.any(of_cell))
+      chex.assert_trees_all_close(of_readout, ys.sum(0), rtol=1e-6)
 
   def test_the_surrogate_matters(self):
     """With the true derivative of a step, 0, less of a gradient is left."""
