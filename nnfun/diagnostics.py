@@ -169,8 +169,11 @@ def check_cell(
   """Checks, with numbers, that a cell keeps the promise of its record.
 
   For an `AffineCell` that `step` is activate(W features(...)), for a
-  `DiagonalCell` that `step` moves the units as `unit_step` does. Estimators
-  rely on it and cannot see it. Call it once, outside of jit.
+  `DiagonalCell` that `step` moves the units as `unit_step` does; for any cell
+  that what comes back through `step` is linear in the cotangent, unlike in a
+  cell that clips gradients by a `jax.custom_vjp`: what RTRL carries is d s_t /
+  d params, a matrix. Estimators rely on it and cannot see it. Call it once,
+  outside of jit.
 
   Args:
     cell: the cell, for instance a user's own.
@@ -181,6 +184,7 @@ def check_cell(
   Raises:
     ValueError: if the two differ by more than rounding, or are NaN.
   """
+  _check_linear(cell, params, state_tm1, x_t)
   actual = base.step(cell, params, state_tm1, x_t)
   if isinstance(cell, base.AffineCell):
     expected = base.affine_step(cell.features, cell.activate)(
@@ -200,11 +204,28 @@ def check_cell(
       f"expected step to be {promise}, got states with shapes {shapes[0]} and "
       f"{shapes[1]}"
     )
+  _check_close(actual, expected, f"step to be {promise}")
+
+
+def _check_linear(cell, params, state_tm1, x_t):
+  state_t, pull = jax.vjp(
+    lambda *start: base.step(cell, *start, x_t), params, state_tm1
+  )
+  for scale in (2**-8, 2**8):  # Exact, and beyond any threshold on one side.
+    ones = jax.tree.map(jnp.ones_like, state_t)
+    scaled = jax.tree.map(lambda leaf, scale=scale: scale * leaf, ones)
+    found = jax.tree.map(lambda g, scale=scale: g / scale, pull(scaled))
+    promise = "what comes back through step to be linear in the cotangent"
+    _check_close(found, pull(ones), promise, least=0)
+
+
+def _check_close(actual, expected, promise, least=1):
   for a, e in zip(*map(jax.tree.leaves, (actual, expected)), strict=True):
     e = jnp.asarray(e, a.dtype)
-    error = jnp.max(jnp.abs(a - e)) / jnp.maximum(1, jnp.max(jnp.abs(e)))
+    error = jnp.max(jnp.abs(a - e), initial=0)
+    size = jnp.max(jnp.abs(e), initial=least)
     # Half of the digits; the negation catches NaN.
-    if not error <= jnp.finfo(a.dtype).eps ** 0.5:
+    if not error <= size * jnp.finfo(a.dtype).eps ** 0.5:
       raise ValueError(
-        f"expected step to be {promise}, got values that differ by {error:.3g}"
+        f"expected {promise}, got values that differ by {error:.3g}"
       )

@@ -185,7 +185,8 @@ def stream_init(
 
   Args:
     estimator: any estimator.
-    optimizer: any optax optimiser.
+    optimizer: any optax optimiser of the parameters themselves (`lookahead`
+      wants pairs of them).
     params: the parameters to start from.
     key: randomness of the estimator.
 
@@ -266,7 +267,8 @@ def episodes_init(
   """Starts training on episodes.
 
   Args:
-    optimizer: any optax optimiser.
+    optimizer: any optax optimiser of the parameters themselves (`lookahead`
+      wants pairs of them).
     params: the parameters to start from.
     key: randomness of the episodes and of the estimator.
 

@@ -277,6 +277,34 @@ class RecordTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         nf.diagnostics.check_cell(cell._replace(**change), params, state, x)
 
+  @parameterized.parameters(1e-3, 10.0)
+  def test_check_cell_finds_gradients_that_are_clipped(self, threshold):
+    """Thresholds on both sides of what comes back."""
+
+    @jax.custom_vjp
+    def clip(s):
+      return s
+
+    clip.defvjp(
+      lambda s: (s, None), lambda _, g: (jnp.clip(g, -threshold, threshold),)
+    )
+    plain = nf.Cell(
+      init=lambda key: jnp.full((3, 3 + _I), 0.1),
+      initial_state=lambda: jnp.zeros(3),
+      step=lambda p, s, x: jnp.tanh(p @ jnp.concatenate([clip(s), x])),
+    )
+    vanilla = oracles.CELLS["vanilla"]()
+    activate = lambda a, s: vanilla.activate(clip(a), s)
+    affine = vanilla._replace(
+      activate=activate, step=nf.base.affine_step(vanilla.features, activate)
+    )
+    x = oracles.make_episode(1)[0][0]
+    for cell in (plain, affine):
+      params = cell.init(jax.random.key(0))
+      state = jnp.ones_like(cell.initial_state())
+      with self.assertRaisesRegex(ValueError, "linear in the cotangent"):
+        nf.diagnostics.check_cell(cell, params, state, x)
+
   def test_stack_reads_the_output_of_the_layer_below_at_the_same_step(self):
     below = nf.cells.lstm(num_inputs=_I, num_units=_N)
     above = nf.cells.gru(num_inputs=_N, num_units=2)
