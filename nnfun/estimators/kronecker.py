@@ -13,8 +13,7 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops
-from nnfun.estimators import checks, linearisation, segment
-from nnfun.estimators import tape as tape_lib
+from nnfun.estimators import checks, dense_influence, linearisation, segment
 
 
 class KroneckerInfluence(NamedTuple):
@@ -121,7 +120,7 @@ def weigh(weights: jax.Array, vectors: jax.Array) -> jax.Array:
   Returns:
     [R, Z].
   """
-  return tape_lib.multiply(weights.T, [vectors])[0]
+  return dense_influence.multiply(weights.T, [vectors])[0]
 
 
 def _kronecker_influence(cell, factors):

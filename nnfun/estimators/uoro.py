@@ -7,9 +7,8 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
-from nnfun.estimators import linearisation, low_rank, segment
+from nnfun.estimators import dense_influence, linearisation, low_rank, segment
 from nnfun.estimators import signs as signs_lib
-from nnfun.estimators import tape as tape_lib
 
 
 class UOROInfluence(NamedTuple):
@@ -70,7 +69,7 @@ def _rank_one_influence(cell, num_copies):
   def init(params, key):
     state = flatten_util.ravel_pytree(base.initial_state(cell, params))[0]
     of_state = jnp.zeros((num_copies, state.size), state.dtype)
-    of_params = tape_lib.zero_influence(params, num_copies)
+    of_params = dense_influence.zero(params, num_copies)
     bits = signs_lib.zeros(of_state.shape)
     return UOROInfluence(jnp.copy(key), bits, of_state, of_params)
 
@@ -95,8 +94,8 @@ def _rank_one_influence(cell, num_copies):
 
     def pull(cotangent):
       vector = flatten_util.ravel_pytree(cotangent)[0]
-      (weights,) = tape_lib.multiply(vector, [of_state.T])
-      grads = tape_lib.multiply(weights / num_copies, of_params)
+      (weights,) = dense_influence.multiply(vector, [of_state.T])
+      grads = dense_influence.multiply(weights / num_copies, of_params)
       return jax.tree.structure(params).unflatten(grads)
 
     return UOROInfluence(key, bits, *after), pull
