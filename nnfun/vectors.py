@@ -69,3 +69,18 @@ def flat_affine(
     return flatten_util.ravel_pytree(state_t)[0].astype(dtype)
 
   return FlatAffine(features, preactivation, activate)
+
+
+def of_each(
+  function: Callable[[base.Array], base.PyTree], vectors: base.Array
+) -> base.PyTree:
+  """Returns function(v) of one vector, or of each of several.
+
+  Args:
+    function: of a vector [S].
+    vectors: [S], or [N, S].
+
+  Returns:
+    Leaves [...], or [N, ...].
+  """
+  return function(vectors) if vectors.ndim == 1 else jax.vmap(function)(vectors)

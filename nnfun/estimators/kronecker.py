@@ -13,7 +13,7 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops
-from nnfun.estimators import checks, dense_influence, linearisation, segment
+from nnfun.estimators import affine_step, checks, dense_influence, segment
 
 
 class KroneckerInfluence(NamedTuple):
@@ -141,9 +141,7 @@ def _kronecker_influence(cell, factors):
         carried = jax.tree.map(lambda c: jnp.where(reset_t, 0, c), carried)
       drawn, kept = carried
       key, drawn, randoms = factors.randomness.draw(key, drawn, len(matrices))
-      phi, deltas, zs = linearisation.affine_factors(
-        cell, params, state_tm1, x_t
-      )
+      phi, deltas, zs = affine_step.factors(cell, params, state_tm1, x_t)
       parts = zip(randoms, kept, deltas, zs, matrices, strict=True)
       kept = [
         factors.step(r, f, phi, d.astype(w.dtype), z.astype(w.dtype))

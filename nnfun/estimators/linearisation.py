@@ -15,7 +15,7 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
-from nnfun.estimators import dense_influence, tape
+from nnfun.estimators import affine_step, dense_influence, tape
 
 # (entries, cotangents, used): of one or several lambda_u for each entry
 # [F, ..., S], and which entries are in use [F], the sum of lambda_u^T I_u over
@@ -23,18 +23,10 @@ from nnfun.estimators import dense_influence, tape
 ContractFn = Callable[[tape.Entry, jax.Array, jax.Array], list[jax.Array]]
 
 
-class AffineStep(NamedTuple):
-  """One step s_u = activate(W z_u, s_tm1); a and z as wide as they are."""
-
-  preactivation: list[jax.Array]  # a_u = W z_u, leaves [R_k]
-  state_tm1: jax.Array  # [S]
-  features: list[jax.Array]  # z_u, leaves [Z_k]
-
-
 class Step(NamedTuple):
   """Where one step started and what it saw; the step is run again."""
 
-  params: list[jax.Array]
+  params: base.Params
   state_tm1: jax.Array  # [S]
   x_t: base.PyTree
 
@@ -102,9 +94,9 @@ def blank(cell: base.Cell, params: base.Params) -> tape.Entry:
       z = jax.eval_shape(features, flat, x)
     pairs = zip(leaves, z, strict=True)
     a = [jnp.zeros(w.shape[:1], v.dtype) for w, v in pairs]
-    return tape.Entry(transition, AffineStep(a, flat, z))
+    return tape.Entry(transition, affine_step.AffineStep(a, flat, z))
   if x is not None:
-    return tape.Entry(transition, Step(leaves, flat, x))
+    return tape.Entry(transition, Step(params, flat, x))
   return tape.Entry(transition, dense_influence.zero(params, flat.size))
 
 
@@ -112,8 +104,11 @@ def _affine(cell, params, state_0, x_0):
   """I_u = D_u (x) z_u, D_u = d s_u / d a_u: one product for all entries."""
   parts = vectors.flat_affine(cell, state_0, x_0)
 
-  def record(params, flat_tm1, x_t):
-    return _record_affine(parts, params, flat_tm1, x_t)
+  def record(*step):
+    return tape.Entry(*affine_step.linearise(parts, *step))
+
+  def deltas_of_step(step, cotangents):
+    return affine_step.deltas(parts, step, cotangents)
 
   def contract(entries, cotangents, used):
     def outer(d, z, w):
@@ -123,71 +118,28 @@ def _affine(cell, params, state_0, x_0):
       z = jnp.where(used[:, None], z, 0)
       return jnp.einsum("u...r,uz->...rz", d, z).astype(w.dtype)
 
-    steps = entries.immediate
-    deltas = jax.vmap(lambda *args: _deltas(parts, *args))(steps, cotangents)
-    return list(map(outer, deltas, steps.features, jax.tree.leaves(params)))
+    steps, matrices = entries.immediate, jax.tree.leaves(params)
+    deltas = jax.vmap(deltas_of_step)(steps, cotangents)
+    return list(map(outer, deltas, steps.features, matrices))
 
   return record, contract
 
 
-def _record_affine(parts, params, flat_tm1, x_t):
-  """The entry of one step."""
-  z = parts.features(flat_tm1, x_t)
-  a = parts.preactivation(params, z)
-
-  # d a / d s = W d z / d s row by row in reverse: z is mostly a selection of s,
-  # so this is a slice of W where a product would cost R Z S.
-  def rows_of(k, w):
-    _, pull = jax.vjp(lambda s: parts.features(s, x_t)[k], flat_tm1)
-    return jax.vmap(pull)(w.astype(z[k].dtype))[0]
-
-  rows = [rows_of(k, w) for k, w in enumerate(jax.tree.leaves(params))]
-  transition = _transition(parts.activate, a, flat_tm1, rows)
-  return tape.Entry(transition, AffineStep(a, flat_tm1, z))
-
-
-def _transition(activate, a, flat_tm1, rows):
-  """Phi = d s_t / d s_tm1 [S, S] from rows d a_k / d s_tm1 [R_k, S]."""
-  eye = loops.vary(jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype), flat_tm1)
-
-  def column(direction, *da):
-    da = [t.astype(v.dtype) for t, v in zip(da, a, strict=True)]
-    return jax.jvp(activate, (a, flat_tm1), (da, direction))[1]
-
-  try:
-    # Column by column forward: no product if activate acts unit by unit.
-    return jax.vmap(column, in_axes=1, out_axes=1)(eye, *rows)
-  except TypeError:  # A custom_vjp has no forward derivative.
-    _, pull = jax.vjp(activate, a, flat_tm1)
-    deltas, direct = jax.vmap(pull)(eye)
-    products = [d @ row for d, row in zip(deltas, rows, strict=True)]
-    return sum(products, direct).astype(flat_tm1.dtype)
-
-
-def _deltas(parts, step, cotangents):
-  """lambda_u^T D_u = d loss / d a_u, leaves [..., R_k]."""
-  return _pull_back(
-    lambda a: parts.activate(a, step.state_tm1), step.preactivation, cotangents
-  )
-
-
 def _replay(cell, params, state_0, x_0):
-  """I_u by back-propagation through the step."""
-  structure = jax.tree.structure(params)
+  """I_u by back-propagation through the step, run again."""
   step_fn, _ = vectors.flat_step(cell, state_0)
 
   def record(params, flat_tm1, x_t):
     transition = jax.jacrev(step_fn, 1)(params, flat_tm1, x_t)
-    return tape.Entry(transition, Step(jax.tree.leaves(params), flat_tm1, x_t))
+    return tape.Entry(transition, Step(params, flat_tm1, x_t))
 
   def pull(step, cotangents):
     # The room may be wider than an input; what it does depends on its dtype.
     x_t = jax.tree.map(lambda x, like: x.astype(like.dtype), step.x_t, x_0)
-
-    def of_params(leaves):
-      return step_fn(structure.unflatten(leaves), step.state_tm1, x_t)
-
-    return _pull_back(of_params, step.params, cotangents)
+    _, pull_params = jax.vjp(
+      lambda params: step_fn(params, step.state_tm1, x_t), step.params
+    )
+    return jax.tree.leaves(vectors.of_each(pull_params, cotangents))
 
   return record, _one_by_one(pull, params)
 
@@ -230,69 +182,3 @@ def _one_by_one(pull, params):
     return optax.tree.cast_like(sums, leaves)
 
   return contract
-
-
-def _pull_back(function, at, cotangents):
-  """lambda^T d function / d at of one lambda [S], or of each of several."""
-  _, pull = jax.vjp(function, at)
-  return (pull if cotangents.ndim == 1 else jax.vmap(pull))(cotangents)[0]
-
-
-class AffineFactors(NamedTuple):
-  """One step, d s_t = Phi d s_tm1 + sum_k D_k (d W_k) z_k."""
-
-  transition: jax.Array  # Phi = d s_t / d s_tm1  [S, S]
-  deltas: list[jax.Array]  # D_k = d s_t / d a_k  [S, R_k]
-  features: list[jax.Array]  # z_k  [Z_k]
-
-
-def affine_factors(
-  cell: base.AffineCell,
-  params: base.Params,
-  state_tm1: base.State,
-  x_t: base.PyTree,
-) -> AffineFactors:
-  """Returns the derivatives of a step of an affine cell.
-
-  Args:
-    cell: an affine cell.
-    params: its parameters.
-    state_tm1: the state before the step.
-    x_t: the input of the step.
-
-  Returns:
-    Phi, D and z; the last two may be wider than the parameters.
-  """
-  parts = vectors.flat_affine(cell, state_tm1, x_t)
-  flat_tm1, _ = flatten_util.ravel_pytree(state_tm1)
-  transition, step = _record_affine(parts, params, flat_tm1, x_t)
-  eye = loops.vary(jnp.eye(flat_tm1.size, dtype=flat_tm1.dtype), transition)
-  return AffineFactors(transition, _deltas(parts, step, eye), step.features)
-
-
-def affine_deltas(
-  cell: base.AffineCell,
-  params: base.Params,
-  state_tm1: base.State,
-  x_t: base.PyTree,
-  cotangents: jax.Array,
-) -> tuple[list[jax.Array], list[jax.Array]]:
-  """Returns what lambda^T I of a step is made of, without Phi.
-
-    lambda^T I_k = (lambda^T D_k) (x) z_k
-
-  Args:
-    cell: an affine cell.
-    params: its parameters.
-    state_tm1: the state before the step.
-    x_t: the input of the step.
-    cotangents: one or several lambda [..., S].
-
-  Returns:
-    lambda^T D_k [..., R_k] and z_k [Z_k] of each matrix; they may be wider than
-    the parameters.
-  """
-  parts = vectors.flat_affine(cell, state_tm1, x_t)
-  flat_tm1, _ = flatten_util.ravel_pytree(state_tm1)
-  step = _record_affine(parts, params, flat_tm1, x_t).immediate
-  return _deltas(parts, step, cotangents), step.features

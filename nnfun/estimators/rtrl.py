@@ -2,7 +2,9 @@
 
 J_t = Phi_t J_{t-1} + I_t is multiplied out once in `flush_every` steps. Between
 two flushes J_t = Phi_{t:s} J_s + sum_u Phi_{t:u} I_u, and lambda^T J_t needs
-only lambda back-propagated through the steps since s, kept on a tape.
+only lambda back-propagated through the steps since s, kept on a tape. A flush
+is the same for all rows of J_t, lambda the unit vectors; so is the textbook,
+with the steps of the segment alone for a tape.
 """
 
 from typing import NamedTuple
@@ -130,14 +132,16 @@ def _dense_influence(cell, flush_every):
     goes_on, since = True, num_steps
     if resets is not None:
       goes_on = ~jnp.any(resets)
-      steps = jnp.arange(num_steps, dtype=jnp.int32)
-      since -= jnp.max(jnp.where(resets, steps, 0))
+      indices = jnp.arange(num_steps, dtype=jnp.int32)
+      since -= jnp.max(jnp.where(resets, indices, 0))
 
     room = 0 if tape is None else len(tape.entries.transition)
     if tape is not None:
       if resets is not None:
         # J needs no mark here: a reset lets no cotangent through to it.
         tape = tape_lib.forget(tape, resets[0])
+      # No room for the segment: J_s moves on to where the tape ends, and the
+      # tape begins there anew.
       full = tape.position + min(num_steps, room) > room
 
       def flush(carry):
@@ -149,8 +153,9 @@ def _dense_influence(cell, flush_every):
       jacobian, tape = loops.when(full, flush, (jacobian, tape))
       flushed |= full
 
-    if num_steps < room:  # Lazy: lambda_t^T J_t by equation (2).
-      # Written before it is read: the other order would copy the tape.
+    if num_steps < room:
+      # Lazy: J_s stays, and lambda_t^T J_t is equation (2). The tape is written
+      # before it is read: the other order would copy it.
       before, tape = tape_lib.write(tape, entries)
       count = jnp.where(goes_on, tape.count, since)
       after = DenseInfluence(
@@ -160,10 +165,11 @@ def _dense_influence(cell, flush_every):
       def product(flat):
         return _through(contract, before, flat, jacobian, flushed)
 
-    else:  # The textbook, step by step or a segment at a time.
-      segment_tape = tape_lib.Tape(entries, num_steps, since)
+    else:
+      # The textbook, J_t = Phi_t J_{t-1} + I_t, a step or a segment at a time.
+      steps = tape_lib.Tape(entries, num_steps, since)
       after = DenseInfluence(
-        _whole(contract, segment_tape, jacobian, goes_on),
+        _whole(contract, steps, jacobian, goes_on),
         tape,
         jax.tree.map(jnp.ones_like, flushed),
       )

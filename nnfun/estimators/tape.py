@@ -18,6 +18,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from nnfun import base, loops
+from nnfun.estimators import checks
 
 
 class Entry(NamedTuple):
@@ -68,7 +69,7 @@ def write(tape: Tape, new: Entry) -> tuple[Tape, Tape]:
   """
 
   def write_leaf(room, leaf):
-    _check_entry(room, leaf)
+    checks.check_entry(room, leaf)
     leaf = leaf.astype(room.dtype)
     return lax.dynamic_update_slice_in_dim(room, leaf, tape.position, 0)
 
@@ -132,20 +133,3 @@ def go_back(
   if wraps:
     kept, used = (jnp.roll(x, tape.position, 0) for x in (kept, used))
   return earliest, kept, used
-
-
-def _check_entry(room, new):
-  """Checks the leaves of a tape [F, ...] and of new entries [K, ...]."""
-  keeps = jnp.promote_types(room.dtype, new.dtype) == room.dtype
-  if jnp.issubdtype(new.dtype, jnp.integer) and keeps:
-    # JAX promotes any integer to any floating dtype, whatever is lost.
-    is_floating = jnp.issubdtype(room.dtype, jnp.floating)
-    info = jnp.iinfo(new.dtype)
-    keeps = not is_floating or info.bits <= jnp.finfo(room.dtype).nmant + 1
-  if room.shape[1:] != new.shape[1:] or not keeps:
-    raise ValueError(
-      "expected states and inputs as the cell declares them (its input_spec, "
-      "whose dtype must not be narrower than that of the inputs), "
-      f"{room.dtype}{list(room.shape[1:])}, got "
-      f"{new.dtype}{list(new.shape[1:])}"
-    )

@@ -7,7 +7,7 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
-from nnfun.estimators import dense_influence, linearisation, low_rank, segment
+from nnfun.estimators import affine_step, dense_influence, low_rank, segment
 from nnfun.estimators import signs as signs_lib
 
 
@@ -184,7 +184,7 @@ def _pull_back_affine(cell, params, signs, state_tm1, x_t):
 
   The product (nu^T D_k) (x) z_k needs no pass over its elements to be measured.
   """
-  deltas, zs = linearisation.affine_deltas(cell, params, state_tm1, x_t, signs)
+  _, deltas, zs = affine_step.factors(cell, params, state_tm1, x_t, signs)
   outer = jax.vmap(jnp.outer, (0, None))
   seen = [outer(d, z) for d, z in zip(deltas, zs, strict=True)]
   norms = map(numerics.global_norm, zs)
