@@ -15,6 +15,9 @@ from jax import numpy as jnp
 
 from nnfun import base
 
+# Of more turns in one the program would grow, and the time to compile it.
+_UNROLLED = 64
+
 
 def vary(tree: base.PyTree, *like: base.PyTree) -> base.PyTree:
   """Returns arrays that vary along the mesh axes along which others do.
@@ -44,7 +47,7 @@ def scan(
   *,
   length: int | None = None,
   reverse: bool = False,
-  unroll: int = 1,
+  is_cheap: bool = False,
 ) -> tuple[base.PyTree, base.PyTree]:
   """Returns what `lax.scan` does.
 
@@ -54,7 +57,8 @@ def scan(
     xs: what each call gets, leaves [N, ...].
     length: N, where there are no xs.
     reverse: whether to start at the last x.
-    unroll: how many calls make a turn of the loop.
+    is_cheap: whether an accelerator does better to unroll the loop, whose turns
+      otherwise take it 12 us each.
 
   Returns:
     The last carry, and the outputs, leaves [N, ...].
@@ -67,6 +71,10 @@ def scan(
     inner, output = body(_lower(lifted, carry), x)
     return _lift(inner), output
 
+  unroll = 1
+  if is_cheap and on_accelerator():
+    num_turns = jax.tree.leaves(xs)[0].shape[0] if length is None else length
+    unroll = max(1, min(_UNROLLED, num_turns))
   lifted, outputs = lax.scan(
     step, _lift(carry), xs, length=length, reverse=reverse, unroll=unroll
   )
@@ -109,6 +117,28 @@ def when(
     return choose(carry)
   some = _any_in_batch(condition)
   return lax.cond(some, choose, otherwise, carry)
+
+
+def pick(tree: base.PyTree, index: base.Array | int) -> base.PyTree:
+  """Returns what each leaf has at one place of its first axis.
+
+  Args:
+    tree: leaves [N, ...].
+    index: the place, from 0 to N - 1.
+
+  Returns:
+    Leaves [...].
+  """
+
+  def pick_leaf(leaf):
+    if _is_explicit():
+      # Where each example of a batch has an index of its own, JAX (to 0.12)
+      # finds no sharding for a leaf which they share: make it theirs, at no
+      # cost.
+      leaf = jnp.where(index == 0, leaf, leaf)
+    return lax.dynamic_index_in_dim(leaf, index, keepdims=False)
+
+  return jax.tree.map(pick_leaf, tree)
 
 
 @jax.custom_batching.custom_vmap

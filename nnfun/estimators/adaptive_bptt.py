@@ -164,10 +164,8 @@ def adaptive_bptt(
       if reset_t is not None:
         state = restart(state, start, reset_t)
       before = jax.tree.map(lambda leaf: leaf[None], (state.cell, x_t))
-      record, contract = linearisation.linearisation(
-        cell, theta, *before, stored=True
-      )
-      _, tape = tape_lib.write(state.tape, record(theta, *before))
+      entries, contract = linearisation.linearise(cell, theta, *before)
+      _, tape = tape_lib.write(state.tape, entries)
       state_t = base.step(cell, theta, state.cell, x_t)
       loss, (direct, cotangent) = jax.value_and_grad(
         lambda *args: checks.checked_loss(loss_fn, *args, y_t), (0, 1)

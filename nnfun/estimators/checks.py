@@ -128,6 +128,31 @@ def check_segment(xs: base.PyTree, ys: base.PyTree, resets: Any) -> None:
     raise ValueError(f"{expected}, got {resets.dtype}{list(resets.shape)}")
 
 
+def check_entry(room: jax.Array, new: jax.Array) -> None:
+  """Checks that what a tape is to keep of steps fits what it has room for.
+
+  Args:
+    room: a leaf of the tape [F, ...].
+    new: the same leaf of new entries [K, ...].
+
+  Raises:
+    ValueError: if their shape is another, or rounding would lose digits.
+  """
+  keeps = jnp.promote_types(room.dtype, new.dtype) == room.dtype
+  if jnp.issubdtype(new.dtype, jnp.integer) and keeps:
+    # JAX promotes any integer to any floating dtype, whatever is lost.
+    is_floating = jnp.issubdtype(room.dtype, jnp.floating)
+    info = jnp.iinfo(new.dtype)
+    keeps = not is_floating or info.bits <= jnp.finfo(room.dtype).nmant + 1
+  if room.shape[1:] != new.shape[1:] or not keeps:
+    raise ValueError(
+      "expected states and inputs as the cell declares them (its input_spec, "
+      "whose dtype must not be narrower than that of the inputs), "
+      f"{room.dtype}{list(room.shape[1:])}, got "
+      f"{new.dtype}{list(new.shape[1:])}"
+    )
+
+
 def checked_loss(
   loss_fn: base.LossFn, params: base.Params, state_t: base.State, y_t: Any
 ) -> base.Array:

@@ -6,8 +6,7 @@ import jax
 from jax import numpy as jnp
 
 from nnfun import base
-from nnfun.estimators import kronecker, low_rank, signs
-from nnfun.estimators import tape as tape_lib
+from nnfun.estimators import dense_influence, kronecker, low_rank, signs
 
 
 class KFFactors(NamedTuple):
@@ -87,5 +86,5 @@ def _step(sign, factors, transition, delta, z):
 
 
 def _pull(cotangent, factors):
-  (weights,) = tape_lib.multiply(cotangent, [factors.left])
+  (weights,) = dense_influence.multiply(cotangent, [factors.left])
   return kronecker.weigh(weights[None], factors.right[None])

@@ -13,8 +13,7 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops
-from nnfun.estimators import checks, linearisation, segment
-from nnfun.estimators import tape as tape_lib
+from nnfun.estimators import affine_step, checks, dense_influence, segment
 
 
 class KroneckerInfluence(NamedTuple):
@@ -121,7 +120,7 @@ def weigh(weights: jax.Array, vectors: jax.Array) -> jax.Array:
   Returns:
     [R, Z].
   """
-  return tape_lib.multiply(weights.T, [vectors])[0]
+  return dense_influence.multiply(weights.T, [vectors])[0]
 
 
 def _kronecker_influence(cell, factors):
@@ -142,9 +141,7 @@ def _kronecker_influence(cell, factors):
         carried = jax.tree.map(lambda c: jnp.where(reset_t, 0, c), carried)
       drawn, kept = carried
       key, drawn, randoms = factors.randomness.draw(key, drawn, len(matrices))
-      phi, deltas, zs = linearisation.affine_factors(
-        cell, params, state_tm1, x_t
-      )
+      phi, deltas, zs = affine_step.factors(cell, params, state_tm1, x_t)
       parts = zip(randoms, kept, deltas, zs, matrices, strict=True)
       kept = [
         factors.step(r, f, phi, d.astype(w.dtype), z.astype(w.dtype))

@@ -8,8 +8,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from nnfun import base
-from nnfun.estimators import kronecker, low_rank
-from nnfun.estimators import tape as tape_lib
+from nnfun.estimators import dense_influence, kronecker, low_rank
 
 
 class KTPFactors(NamedTuple):
@@ -120,6 +119,6 @@ def _sketch(key, delta, rank):
 
 
 def _pull(cotangent, factors):
-  (weights,) = tape_lib.multiply(cotangent, [factors.left.T])
-  (rows,) = tape_lib.multiply(weights, [factors.middle])
+  (weights,) = dense_influence.multiply(cotangent, [factors.left.T])
+  (rows,) = dense_influence.multiply(weights, [factors.middle])
   return kronecker.weigh(rows[None], factors.right[None])

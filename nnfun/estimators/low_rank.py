@@ -10,9 +10,6 @@ from jax import numpy as jnp
 
 from nnfun import base, loops, numerics
 
-# Of a longer one the program would grow, and the time to compile it.
-_UNROLLED = 64
-
 
 def balance(
   left: base.PyTree, right: base.PyTree
@@ -266,7 +263,7 @@ def _frame(squared_norms, rank):
     jnp.ones([], jnp.int32),
     jnp.full([], num_zeros, jnp.int32),
   )
-  targets = squared_norms[:-1]
-  unroll = min(_UNROLLED, len(targets)) if loops.on_accelerator() else 1
-  (last, _, _), rows = loops.scan(turn, start, targets, unroll=unroll)
+  (last, _, _), rows = loops.scan(
+    turn, start, squared_norms[:-1], is_cheap=True
+  )
   return jnp.concatenate([rows, last[None]])

@@ -7,8 +7,7 @@ import jax
 from jax import numpy as jnp
 
 from nnfun import base
-from nnfun.estimators import kronecker, low_rank
-from nnfun.estimators import tape as tape_lib
+from nnfun.estimators import dense_influence, kronecker, low_rank
 
 
 class OKFactors(NamedTuple):
@@ -90,5 +89,5 @@ def _step(key, factors, transition, delta, z):
 
 
 def _pull(cotangent, factors):
-  (weights,) = tape_lib.multiply(cotangent, [factors.lefts])
+  (weights,) = dense_influence.multiply(cotangent, [factors.lefts])
   return kronecker.weigh(weights, factors.rights)

@@ -79,12 +79,10 @@ def _window_influence(cell, window):
     return tape_lib.empty(linearisation.blank(cell, params), window)
 
   def advance(params, tape, states, xs, resets):
-    record, contract = linearisation.linearisation(
-      cell, params, states, xs, stored=True
-    )
+    entries, contract = linearisation.linearise(cell, params, states, xs)
     if resets is not None:
       tape = tape_lib.forget(tape, resets[0])
-    before, after = tape_lib.write(tape, record(params, states, xs))
+    before, after = tape_lib.write(tape, entries)
 
     def pull(cotangent):
       flat = flatten_util.ravel_pytree(cotangent)[0]

@@ -2,7 +2,9 @@
 
 J_t = Phi_t J_{t-1} + I_t is multiplied out once in `flush_every` steps. Between
 two flushes J_t = Phi_{t:s} J_s + sum_u Phi_{t:u} I_u, and lambda^T J_t needs
-only lambda back-propagated through the steps since s, kept on a tape.
+only lambda back-propagated through the steps since s, kept on a tape. A flush
+is the same for all rows of J_t, lambda the unit vectors; so is the textbook,
+with the steps of the segment alone for a tape.
 """
 
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops
-from nnfun.estimators import linearisation, segment
+from nnfun.estimators import dense_influence, linearisation, segment
 from nnfun.estimators import tape as tape_lib
 from nnfun.theory import costs
 
@@ -113,7 +115,7 @@ def _dense_influence(cell, flush_every):
     del key
     state = base.initial_state(cell, params)
     num_states = flatten_util.ravel_pytree(state)[0].size
-    jacobian = tape_lib.zero_influence(params, num_states)
+    jacobian = dense_influence.zero(params, num_states)
     period = _period(cell, params, num_states, flush_every)
     if period == 1:
       return DenseInfluence(jacobian, None, None)
@@ -121,111 +123,96 @@ def _dense_influence(cell, flush_every):
     return DenseInfluence(jacobian, tape, jnp.zeros([], bool))
 
   def advance(params, influence, states, xs, resets):
-    structure = jax.tree.structure(params)
-    num_steps = jax.tree.leaves(xs)[0].shape[0]
-    record, contract = linearisation.linearisation(
-      cell, params, states, xs, stored=influence.tape is not None
+    jacobian, tape, flushed = influence
+    entries, contract = linearisation.linearise(
+      cell, params, states, xs, stored=tape is not None
     )
-    entries = record(params, states, xs)
+    num_steps = len(entries.transition)
     # What came before the last reset does not reach the end of the segment.
-    goes_on, count = None, num_steps
+    goes_on, since = True, num_steps
     if resets is not None:
       goes_on = ~jnp.any(resets)
-      if num_steps > 1:
-        indices = jnp.arange(num_steps, dtype=jnp.int32)
-        count -= jnp.max(jnp.where(resets, indices, 0))
-    new = tape_lib.Tape(entries, num_steps, count)
+      indices = jnp.arange(num_steps, dtype=jnp.int32)
+      since -= jnp.max(jnp.where(resets, indices, 0))
 
-    if influence.tape is None:
-      jacobian = influence.jacobian
-      after = _absorb(contract, jacobian, new, goes_on)
-      return influence._replace(jacobian=after), _pull(jacobian, structure)
-
-    if resets is not None:
-      # J needs no mark here: a reset lets no cotangent through to it.
-      tape = tape_lib.forget(influence.tape, resets[0])
-      influence = influence._replace(tape=tape)
-    room = len(influence.tape.entries.transition)
-    fits = num_steps < room
-    position = influence.tape.position
-    full = position + num_steps > room if fits else position > 0
-
-    def flush(influence):
-      jacobian, tape, flushed = influence
-      jacobian = _absorb(contract, jacobian, tape, flushed)
-      nothing = jnp.zeros_like(tape.count)
-      tape = tape._replace(position=nothing, count=nothing)
-      return DenseInfluence(jacobian, tape, jnp.ones_like(flushed))
-
-    # All of it goes through, so that the tape can be written in place.
-    jacobian, tape, flushed = loops.when(full, flush, influence)
-    if fits:
-      # Written before it is read: the other order would copy the tape.
-      before, tape = tape_lib.write(tape, entries)
-      pull = _pull_through(contract, before, jacobian, flushed, structure)
+    room = 0 if tape is None else len(tape.entries.transition)
+    if tape is not None:
       if resets is not None:
-        count = jnp.where(goes_on, tape.count, count)
-        tape, flushed = tape._replace(count=count), flushed & goes_on
+        # J needs no mark here: a reset lets no cotangent through to it.
+        tape = tape_lib.forget(tape, resets[0])
+      # No room for the segment: J_s moves on to where the tape ends, and the
+      # tape begins there anew.
+      full = tape.position + min(num_steps, room) > room
+
+      def flush(carry):
+        jacobian, tape = carry
+        jacobian = _whole(contract, tape, jacobian, flushed)
+        return jacobian, tape_lib.forget(tape)
+
+      # All of it goes through, so that the tape can be written in place.
+      jacobian, tape = loops.when(full, flush, (jacobian, tape))
+      flushed |= full
+
+    if num_steps < room:
+      # Lazy: J_s stays, and lambda_t^T J_t is equation (2). The tape is written
+      # before it is read: the other order would copy it.
+      before, tape = tape_lib.write(tape, entries)
+      count = jnp.where(goes_on, tape.count, since)
+      after = DenseInfluence(
+        jacobian, tape._replace(count=count), flushed & goes_on
+      )
+
+      def product(flat):
+        return _through(contract, before, flat, jacobian, flushed)
+
     else:
-      pull = _pull(jacobian, structure)
-      reads = None if resets is None else flushed & goes_on
-      jacobian = _absorb(contract, jacobian, new, reads)
-      flushed = jnp.ones_like(flushed)
-    return DenseInfluence(jacobian, tape, flushed), pull
+      # The textbook, J_t = Phi_t J_{t-1} + I_t, a step or a segment at a time.
+      steps = tape_lib.Tape(entries, num_steps, since)
+      after = DenseInfluence(
+        _whole(contract, steps, jacobian, goes_on),
+        tape,
+        jax.tree.map(jnp.ones_like, flushed),
+      )
+
+      def product(flat):
+        return dense_influence.multiply(flat, jacobian)
+
+    def pull(cotangent):
+      grads = product(flatten_util.ravel_pytree(cotangent)[0])
+      return jax.tree.structure(params).unflatten(grads)
+
+    return after, pull
 
   return base.Influence(init, advance)
 
 
-def _pull(jacobian, structure):
-  """Returns lambda -> lambda^T J."""
-
-  def pull(cotangent):
-    flat = flatten_util.ravel_pytree(cotangent)[0]
-    return structure.unflatten(tape_lib.multiply(flat, jacobian))
-
-  return pull
-
-
-def _pull_through(contract, tape, jacobian, flushed, structure):
-  """Returns lambda -> lambda^T J by equation (2) of `tape`."""
-
-  def pull(cotangent):
-    flat = flatten_util.ravel_pytree(cotangent)[0]
-    flat, *path = tape_lib.go_back(tape, flat)
-    grads = contract(tape.entries, *path)
-
-    def add_rest(grads):
-      rest = tape_lib.multiply(flat, jacobian)
-      return jax.tree.map(jnp.add, grads, rest)
-
-    grads = loops.when(flushed, add_rest, grads, is_cheap=True)
-    return structure.unflatten(grads)
-
-  return pull
-
-
-def _absorb(contract, jacobian, tape, reads):
-  """Returns J after the entries in use, Phi J + I: (2) for each row of J.
+def _through(contract, tape, cotangents, jacobian, reads):
+  """Returns lambda_t^T J_t by equation (2) of `tape`.
 
   Args:
-    contract: of the linearisation.
-    jacobian: J before them.
-    tape: the entries.
-    reads: whether J may differ from 0, if that is not known before running;
-      else None.
+    contract: of the entries.
+    tape: the steps from s to t.
+    cotangents: one or several lambda_t [..., S].
+    jacobian: J_s.
+    reads: whether J_s may differ from 0; True where that is known in advance.
 
   Returns:
-    J after them.
+    Arrays [..., ...], one for each leaf of the parameters.
   """
+  cotangents_s, *path = tape_lib.go_back(tape, cotangents)
+  shares = contract(tape.entries, *path)
+
+  def add_rest(shares):
+    rest = dense_influence.multiply(cotangents_s, jacobian)
+    return jax.tree.map(jnp.add, shares, rest)
+
+  if reads is True:
+    return add_rest(shares)
+  return loops.when(reads, add_rest, shares, is_cheap=cotangents.ndim == 1)
+
+
+def _whole(contract, tape, jacobian, reads):
+  """Returns J_t = Phi_{t:s} J_s + sum_u Phi_{t:u} I_u: (2) for all its rows."""
   num_states, dtype = jacobian[0].shape[0], jacobian[0].dtype
   eye = loops.vary(jnp.eye(num_states, dtype=dtype), jacobian)
-  transition, *path = tape_lib.go_back(tape, eye)
-  immediate = contract(tape.entries, *path)
-
-  def absorb(jacobian):
-    product = tape_lib.multiply(transition, jacobian)
-    return jax.tree.map(jnp.add, product, immediate)
-
-  if reads is None:
-    return absorb(jacobian)
-  return loops.when(reads, absorb, jacobian, lambda _: immediate)
+  return _through(contract, tape, eye, jacobian, reads)

@@ -10,7 +10,7 @@ from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
 from nnfun.estimators import (
-  linearisation,
+  affine_step,
   sparse_influence,
   step_derivatives,
   stepwise,
@@ -136,7 +136,7 @@ def _immediate(immediate, transition):
 def _transition(cell, params, state_tm1, x_t):
   """All of Phi."""
   if isinstance(cell, base.AffineCell):
-    factors = linearisation.affine_factors(cell, params, state_tm1, x_t)
+    factors = affine_step.factors(cell, params, state_tm1, x_t)
     return numerics.widen(factors.transition)
   step_fn, _ = vectors.flat_step(cell, state_tm1)
   flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]

@@ -92,7 +92,11 @@ def _of_affine(cell, params, state, x, *, through_weights):
   With D_k = d activate / d a_k, E = d activate / d s, F_k = d z_k / d s.
   """
   matrices = jax.tree.leaves(params)
-  features, activate, structure = _flat_parts(cell, state, x)
+  features_of, preactivation, activate = vectors.flat_affine(cell, state, x)
+
+  def features(flat_tm1, x_t):
+    return jnp.concatenate(features_of(flat_tm1, x_t))
+
   a = [jax.ShapeDtypeStruct(w.shape[:1], w.dtype) for w in matrices]
   flat = jax.eval_shape(lambda s: flatten_util.ravel_pytree(s)[0], state)
   *of_a, leak = sparsity.jacobian_pattern(
@@ -112,7 +116,7 @@ def _of_affine(cell, params, state, x, *, through_weights):
     flat_tm1 = flatten_util.ravel_pytree(state_tm1)[0]
     z, pull_z = jax.vjp(lambda s: features(s, x_t), flat_tm1)
     zs = _split(z, matrices)
-    a = jax.tree.leaves(base.preactivation(params, structure.unflatten(zs)))
+    a = preactivation(params, zs)
     _, pull = jax.vjp(activate, a, flat_tm1)
     d_a, d_state = jax.vmap(pull)(_seeds(colors, flat_tm1))
 
@@ -130,26 +134,6 @@ def _of_affine(cell, params, state, x, *, through_weights):
     ]
 
   return Derivatives(immediate, transition, values)
-
-
-def _flat_parts(cell, state, x):
-  """Features and activate on flat states; z as one vector."""
-  flat, unravel = flatten_util.ravel_pytree(
-    jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), state)
-  )
-  dtype = flat.dtype
-  structure = jax.tree.structure(jax.eval_shape(cell.features, state, x))
-
-  def features(flat, x_t):
-    leaves = jax.tree.leaves(cell.features(unravel(flat), x_t))
-    wide = jnp.result_type(dtype, *leaves)
-    return jnp.concatenate([z.astype(wide) for z in leaves])
-
-  def activate(a, flat):
-    state_t = cell.activate(structure.unflatten(a), unravel(flat))
-    return flatten_util.ravel_pytree(state_t)[0].astype(dtype)
-
-  return features, activate, structure
 
 
 def _split(z, matrices):

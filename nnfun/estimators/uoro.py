@@ -7,9 +7,8 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
-from nnfun.estimators import linearisation, low_rank, segment
+from nnfun.estimators import affine_step, dense_influence, low_rank, segment
 from nnfun.estimators import signs as signs_lib
-from nnfun.estimators import tape as tape_lib
 
 
 class UOROInfluence(NamedTuple):
@@ -70,7 +69,7 @@ def _rank_one_influence(cell, num_copies):
   def init(params, key):
     state = flatten_util.ravel_pytree(base.initial_state(cell, params))[0]
     of_state = jnp.zeros((num_copies, state.size), state.dtype)
-    of_params = tape_lib.zero_influence(params, num_copies)
+    of_params = dense_influence.zero(params, num_copies)
     bits = signs_lib.zeros(of_state.shape)
     return UOROInfluence(jnp.copy(key), bits, of_state, of_params)
 
@@ -95,8 +94,8 @@ def _rank_one_influence(cell, num_copies):
 
     def pull(cotangent):
       vector = flatten_util.ravel_pytree(cotangent)[0]
-      (weights,) = tape_lib.multiply(vector, [of_state.T])
-      grads = tape_lib.multiply(weights / num_copies, of_params)
+      (weights,) = dense_influence.multiply(vector, [of_state.T])
+      grads = dense_influence.multiply(weights / num_copies, of_params)
       return jax.tree.structure(params).unflatten(grads)
 
     return UOROInfluence(key, bits, *after), pull
@@ -185,7 +184,7 @@ def _pull_back_affine(cell, params, signs, state_tm1, x_t):
 
   The product (nu^T D_k) (x) z_k needs no pass over its elements to be measured.
   """
-  deltas, zs = linearisation.affine_deltas(cell, params, state_tm1, x_t, signs)
+  _, deltas, zs = affine_step.factors(cell, params, state_tm1, x_t, signs)
   outer = jax.vmap(jnp.outer, (0, None))
   seen = [outer(d, z) for d, z in zip(deltas, zs, strict=True)]
   norms = map(numerics.global_norm, zs)
