@@ -17,7 +17,7 @@ from benchmarks import family, limits, others, problems, programs, timing
 MOST_ERROR = 1e-3  # Of a gradient in float32, relative to its largest entry.
 _LONG_SECONDS = 10.0  # A call that would take longer gets fewer steps,
 _MOST_SECONDS = 20.0  # and if it has as few as it may, it is left out.
-_FEWEST_CALLS = 400  # of one step; as many flushes as are in them
+_FEWEST_CALLS = 400  # of one step, if there is time for them
 _MEMORY_SHARE = 1 / 6  # Of one program; all are in memory together.
 
 
@@ -37,9 +37,9 @@ class Row(NamedTuple):
   gradient_error: float | None = None  # relative
   model_microseconds: float | None = None  # a step, as the model says
   microseconds: tuple[float, ...] = ()  # a step of the batch, for each round
-  # Of calls of one step each, as a stream that arrives has them: their mean and
-  # their 99th percentile.
-  call_microseconds: tuple[float, float] | None = None
+  # Of calls of one step each, as a stream that arrives has them: their mean,
+  # their 99th percentile, and the longest of F calls, with a flush among them.
+  call_microseconds: tuple[float, float, float] | None = None
 
 
 def measure(
@@ -104,13 +104,10 @@ def measure_programs(
       rows[name] = rows[name]._replace(microseconds=(*old, new))
   if regime == "moving":
     for program in candidates:
-      # Where a step may be much longer than the mean of them: RTRL.
-      if program.name in runs and program.flush_every is not None:
+      # Where now and then a step is much longer than the others: lazy RTRL.
+      if program.name in runs and (program.flush_every or 1) > 1:
         say(f"{program.name}, step by step")
-        calls = _step_by_step(program)
-        rows[program.name] = rows[program.name]._replace(
-          call_microseconds=calls
-        )
+        rows[program.name] = _step_by_step(program, rows[program.name])
   return list(rows.values())
 
 
@@ -175,17 +172,27 @@ def _prepare(problem, regime, candidate):
         return row._replace(skipped=wrong), None
     started.run()
   except (MemoryError, RuntimeError) as error:  # Also those of JAX and PyTorch.
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    return row._replace(skipped=f"failed: {text}"), None
+    return row._replace(skipped=f"failed: {_first_line(error)}"), None
   return row, started.run
 
 
-def _step_by_step(program):
-  """Mean and 99th percentile of calls of one step, over whole periods."""
-  run = program.start(1).run
-  num_calls = program.flush_every * -(-_FEWEST_CALLS // program.flush_every)
-  seconds = [timing.seconds_of(run) for _ in range(num_calls)]
-  return 1e6 * float(np.mean(seconds)), 1e6 * float(np.quantile(seconds, 0.99))
+def _step_by_step(program, row):
+  """The row with times of calls of one step, over whole periods."""
+  period = program.flush_every
+  in_time = _LONG_SECONDS / max(program.plan_seconds, 1e-9)
+  num_periods = max(1, min(-(-_FEWEST_CALLS // period), int(in_time / period)))
+  try:
+    run = program.start(1).run
+    seconds = [timing.seconds_of(run) for _ in range(num_periods * period)]
+  except (MemoryError, RuntimeError) as error:
+    return row._replace(note=f"step by step: {_first_line(error)}")
+  longest = np.reshape(seconds, (num_periods, period)).max(axis=1)
+  found = np.mean(seconds), np.quantile(seconds, 0.99), np.median(longest)
+  return row._replace(call_microseconds=tuple(1e6 * float(t) for t in found))
+
+
+def _first_line(error):
+  return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plan(program, num_steps):

@@ -129,8 +129,9 @@ def _time(row):
   if row.model_microseconds is not None:
     words.append(f"model {_number(row.model_microseconds)}")
   if row.call_microseconds is not None:
-    mean, high = map(_number, row.call_microseconds)
-    words.append(f"step by step {mean}, 99th percentile {high}")
+    mean, high, longest = map(_number, row.call_microseconds)
+    words.append(f"step by step {mean}, 99th percentile {high},")
+    words.append(f"longest of F {longest}")
   words.append(f"T = {row.steps}, first {row.first_seconds:.1f} s")
   return "\n".join(words)
 

@@ -144,13 +144,17 @@ def slope(x: np.ndarray, y: np.ndarray) -> Measured:
     the distances to the line, N - 2 degrees of freedom.
 
   Raises:
-    ValueError: if there are fewer than three points, or than two seeds.
+    ValueError: if there are fewer than three points, or than two seeds, or all
+      points are at the same x.
   """
   x, y = np.asarray(x, float), np.asarray(y, float)
   if x.ndim != 1 or y.shape[-1:] != x.shape or len(x) < 3:
     raise ValueError(
       f"expected at least 3 points, got shapes {x.shape} and {y.shape}"
     )
+  x = x - x.mean()
+  if not x.any():
+    raise ValueError("expected points at several x, got equal ones")
   if y.ndim == 2:
     return mean(np.polyfit(x, y.T, 1)[0])
   coefficients, covariance = np.polyfit(x, y, 1, cov=True)

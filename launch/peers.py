@@ -83,7 +83,7 @@ def _patience(seconds, where):
 
   def give_up():
     print(
-      f"Error: not all processes have come to {where} within {seconds} s; see "
+      f"Error: not all processes have met at {where} within {seconds} s; see "
       "what the others say, or let --wait_seconds be longer",
       file=sys.stderr,
       flush=True,

@@ -23,11 +23,11 @@ _MOVES = frozenset(
 # Each element of the result is made of the elements at its place.
 _ELEMENTWISE = frozenset(
   "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp "
-  "convert_element_type copy cos cosh digamma div eq erf erf_inv erfc exp exp2 "
-  "expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max "
-  "min mul ne neg not or pow reduce_precision rem round rsqrt "
-  "select_n sharding_constraint sign sin sinh sqrt square stop_gradient sub "
-  "tan tanh xor".split()
+  "complex conj convert_element_type copy cos cosh digamma div eq erf erf_inv "
+  "erfc exp exp2 expm1 floor ge gt imag integer_pow is_finite le lgamma log "
+  "log1p logistic lt max min mul ne neg not or pow real reduce_precision rem "
+  "round rsqrt select_n sharding_constraint sign sin sinh sqrt square "
+  "stop_gradient sub tan tanh xor".split()
 )
 # What changes nothing but the type, inside of `jax.shard_map` alone.
 _CASTS = frozenset(("pcast", "pvary"))
@@ -195,8 +195,8 @@ def _through_rule(eqn, operands):
   the rule, as inputs.
   """
   avals, of_results = ([v.aval for v in vs] for vs in (eqn.invars, eqn.outvars))
-  seen = [i for i, a in enumerate(avals) if _is_floating(a)]
-  sizes = [a.size if _is_floating(a) else 0 for a in of_results]
+  seen = [i for i, a in enumerate(avals) if _has_derivative(a)]
+  sizes = [a.size if _has_derivative(a) else 0 for a in of_results]
   if not seen or not sum(sizes):
     return [None] * len(sizes)
   params = eqn.primitive.get_bind_params(eqn.params)
@@ -207,14 +207,14 @@ def _through_rule(eqn, operands):
       for i, x in zip(seen, floating, strict=True):
         full[i] = x
       results = eqn.primitive.bind(*full, **params)
-      return [r for r in results if _is_floating(r)]
+      return [r for r in results if _has_derivative(r)]
 
     return jax.vjp(call, *(args[i] for i in seen))[1](cotangents)
 
-  floating = [a for a in of_results if _is_floating(a)]
+  floating = [a for a in of_results if _has_derivative(a)]
   try:
     closed = jax.make_jaxpr(pull)(avals, floating)
-  except ValueError:  # In a batch a rule's result may have another shape.
+  except ValueError:  # As where a rule in a batch gives another shape.
     return [_everything(operands, a.shape).reach for a in of_results]
   nothing = sparse.csr_array((1, sum(sizes)), dtype=bool)
   inputs = [
@@ -233,8 +233,8 @@ def _through_rule(eqn, operands):
   return [whole[i:j] for i, j in zip(stops, stops[1:], strict=False)]
 
 
-def _is_floating(array):
-  return jnp.issubdtype(array.dtype, jnp.floating)
+def _has_derivative(array):
+  return jnp.issubdtype(array.dtype, jnp.inexact)
 
 
 def _joined(value, further):

@@ -1,4 +1,4 @@
-"""States as vectors."""
+"""Steps whose states are vectors."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -79,6 +79,7 @@ _SHARP = {
   "rule forward": lambda x: _surrogate(x) * jnp.arange(4.0),
   "rule back": _with_rule(lambda x: 0 * x, lambda g: jnp.roll(g, 1)),
   "rule of a mask": lambda x: _masked(x, jnp.array([1.0, 0.0, 0.0, 1.0])),
+  "complex rule": lambda x: jnp.real(_surrogate(x + 0j)),
   "rule of a product": lambda x: jnp.tril(jnp.ones((4, 4))) @ _surrogate(x),
   "jit": lambda x: jax.jit(jnp.sin)(x),
   "checkpoint": lambda x: jax.checkpoint(jnp.cos)(x) ** 2,

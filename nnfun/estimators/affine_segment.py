@@ -66,7 +66,11 @@ def segment_vjp(
   ]
   recurrent = [w[:, i] for w, i in zip(matrices, of_state, strict=True)]
 
-  activate = jax.checkpoint(cell.activate, policy=_is_kept, prevent_cse=False)
+  # A function of its own: of the cell's, which may have no hash, an earlier
+  # trace would be taken.
+  activate = jax.checkpoint(
+    lambda *args: cell.activate(*args), policy=_is_kept, prevent_cse=False
+  )
 
   def run(ahead, state_0):
     def body(state_tm1, step):

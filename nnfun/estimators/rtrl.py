@@ -154,8 +154,8 @@ def _dense_influence(cell, flush_every):
       flushed |= full
 
     if num_steps < room:
-      # Lazy: J_s stays, and lambda_t^T J_t is equation (2). The tape is written
-      # before it is read: the other order would copy it.
+      # Lazy: J_s stays, and lambda_t^T J_t is equation (2) of `tape`, which is
+      # written before it is read: the other order would copy it.
       before, tape = tape_lib.write(tape, entries)
       count = jnp.where(goes_on, tape.count, since)
       after = DenseInfluence(

@@ -81,7 +81,7 @@ def write(tape: Tape, new: Entry) -> tuple[Tape, Tape]:
 
 
 def forget(tape: Tape, when: jax.Array | bool = True) -> Tape:
-  """Returns a tape with no entry in use, if so, else the tape.
+  """Returns a tape with no entry in use, or the tape if `when` is false.
 
   Args:
     tape: the tape.

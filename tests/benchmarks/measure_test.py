@@ -63,29 +63,47 @@ class MeasureTest(absltest.TestCase):
   def test_a_stall_is_not_hidden_in_the_mean(self):
     """Step by step, over whole periods; elsewhere nothing is timed so."""
     problem = problems.problem("vanilla", 3, 1, 8)
-    calls = []
+    calls, period = [], 1
 
     def step():
       calls.append(None)
-      time.sleep(0.01 * (len(calls) % 50 == 0))
+      time.sleep(0.01 * (len(calls) % period == 0))
 
     program = programs.Program(
       "lazy",
       lambda num_steps: programs.Started(
         step if num_steps == 1 else lambda: None, 0.0
       ),
-      flush_every=50,
     )
+
+    def row(regime="moving", **settings):
+      calls.clear()
+      candidates = [program._replace(**settings)]
+      return measure.measure_programs(problem, regime, candidates, 1)[0]
+
+    for period in (50, 200):  # One of them too rare for a percentile.
+      mean, high, longest = row(flush_every=period).call_microseconds
+      self.assertLen(calls, 400)
+      self.assertBetween(mean, 0.01e6 / period, 0.01e6)
+      self.assertGreaterEqual(longest, 0.01e6)
+      if period == 50:
+        self.assertGreaterEqual(high, 0.01e6)
+    row(flush_every=50, plan_seconds=0.1)
+    self.assertLen(calls, 100)
+    for other in (row(), row(flush_every=1), row("fixed", flush_every=50)):
+      self.assertIsNone(other.call_microseconds)
+
+  def test_where_there_is_no_room_for_it_the_rest_is_kept(self):
+    def start(num_steps):
+      if num_steps == 1:
+        raise RuntimeError("out of memory\nand more")
+      return programs.Started(lambda: None, 0.0)
+
+    problem = problems.problem("vanilla", 3, 1, 8)
+    program = programs.Program("lazy", start, flush_every=2)
     (row,) = measure.measure_programs(problem, "moving", [program], 1)
-    self.assertEmpty(calls[400:])
-    mean, high = row.call_microseconds
-    self.assertBetween(mean, 0.01e6 / 50, 0.01e6)
-    self.assertGreaterEqual(high, 0.01e6)
-    other = program._replace(flush_every=None)
-    (row,) = measure.measure_programs(problem, "moving", [other], 1)
-    self.assertIsNone(row.call_microseconds)
-    (row,) = measure.measure_programs(problem, "fixed", [program], 1)
-    self.assertIsNone(row.call_microseconds)
+    self.assertLen(row.microseconds, 1)
+    self.assertEqual(row.note, "step by step: out of memory")
 
 
 if __name__ == "__main__":

@@ -277,24 +277,26 @@ class RecordTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         nf.diagnostics.check_cell(cell._replace(**change), params, state, x)
 
-  @parameterized.parameters(1e-3, 10.0)
-  def test_check_cell_finds_gradients_that_are_clipped(self, threshold):
-    """Thresholds on both sides of what comes back."""
-
-    @jax.custom_vjp
-    def clip(s):
-      return s
-
-    clip.defvjp(
-      lambda s: (s, None), lambda _, g: (jnp.clip(g, -threshold, threshold),)
-    )
+  @parameterized.product(
+    # Thresholds on both sides of what comes back, and others than a clip.
+    rule=[
+      lambda g: jnp.clip(g, -1e-3, 1e-3),
+      lambda g: jnp.clip(g, -10, 10),
+      jnp.abs,
+      jax.nn.relu,
+    ],
+    squash=[jnp.tanh, jax.nn.softmax],
+  )
+  def test_check_cell_finds_rules_that_are_not_linear(self, rule, squash):
+    ruled = jax.custom_vjp(lambda s: s)
+    ruled.defvjp(lambda s: (s, None), lambda _, g: (rule(g),))
     plain = nf.Cell(
-      init=lambda key: jnp.full((3, 3 + _I), 0.1),
+      init=lambda key: jax.random.normal(key, (3, 3 + _I)),
       initial_state=lambda: jnp.zeros(3),
-      step=lambda p, s, x: jnp.tanh(p @ jnp.concatenate([clip(s), x])),
+      step=lambda p, s, x: squash(p @ jnp.concatenate([ruled(s), x])),
     )
     vanilla = oracles.CELLS["vanilla"]()
-    activate = lambda a, s: vanilla.activate(clip(a), s)
+    activate = lambda a, s: squash(ruled(a))
     affine = vanilla._replace(
       activate=activate, step=nf.base.affine_step(vanilla.features, activate)
     )
@@ -304,6 +306,22 @@ class RecordTest(parameterized.TestCase):
       state = jnp.ones_like(cell.initial_state())
       with self.assertRaisesRegex(ValueError, "linear in the cotangent"):
         nf.diagnostics.check_cell(cell, params, state, x)
+
+  @parameterized.parameters(1e-6, 1.0, 1e3)
+  def test_check_cell_raises_no_false_alarm(self, size):
+    """In float16, which rounds small numbers to 0, and at a corner."""
+    cell = nf.Cell(
+      init=lambda key: jnp.full((3, 3), size, jnp.float16),
+      initial_state=lambda: jnp.zeros(3, jnp.float16),
+      step=lambda p, s, x: p @ s + x,
+    )
+    x = jnp.ones(3, jnp.float16)
+    state = jnp.full(3, 1e-4, jnp.float16)
+    nf.diagnostics.check_cell(cell, cell.init(None), state, x)
+    corner = cell._replace(
+      step=lambda p, s, x: p @ (s / jnp.linalg.norm(s)) + x
+    )
+    nf.diagnostics.check_cell(corner, cell.init(None), 0 * state, x)
 
   def test_stack_reads_the_output_of_the_layer_below_at_the_same_step(self):
     below = nf.cells.lstm(num_inputs=_I, num_units=_N)

@@ -4,6 +4,7 @@ import functools
 
 import chex
 import jax
+import numpy as np
 from absl.testing import absltest, parameterized
 from flax import struct
 from jax import numpy as jnp
@@ -96,6 +97,28 @@ def _hiding():
   return cell._replace(features=features, step=step)
 
 
+class _Scaled:
+  """An activation with numbers of its own, which has no hash."""
+
+  __hash__ = None
+
+  def __init__(self, activate):
+    self.activate, self.scale = activate, 1.0
+
+  def __call__(self, a, state_tm1):
+    return self.activate(jax.tree.map(lambda v: self.scale * v, a), state_tm1)
+
+  def __eq__(self, other):
+    return isinstance(other, _Scaled)
+
+
+def _unhashed():
+  cell = oracles.CELLS["lstm"]()
+  activate = _Scaled(cell.activate)
+  step = nf.base.affine_step(cell.features, activate)
+  return cell._replace(activate=activate, step=step)
+
+
 def _with_nothing():
   """Parameters, features and a state of which a part has no elements."""
 
@@ -134,6 +157,7 @@ CELLS = {
   "plain spiking": lambda: _plain(_spiking(1)),
   "plain spiking with a spec": lambda: _with_spec(_plain(_spiking(1))),
   "hiding": _hiding,
+  "without a hash": _unhashed,
   "a dataclass": _checked,
   "a dataclass with a spec": lambda: _with_spec(_checked()),
 }
@@ -214,6 +238,22 @@ class OwnCellsTest(parameterized.TestCase):
     if name not in ("pes", "nres", "truncated_es"):
       self.assertFalse(jnp.any(of_cell))
       chex.assert_trees_all_close(of_readout, ys.sum(0), rtol=1e-6)
+
+  @parameterized.parameters("truncated_bptt", "rtrl", "lazy_rtrl")
+  def test_what_a_cell_has_learned_of_itself_is_seen(self, name):
+    """Not compiled, each call runs the cell as it is then."""
+    with oracles.float64():
+      cell = _unhashed()
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      xs, ys = oracles.make_episode(3)
+      estimator = tables.INTERFACE[name][0](cell, loss_fn)
+      for scale in (1.0, 0.5):
+        cell.activate.scale = scale
+        state = estimator.init(params, jax.random.key(0))
+        found = estimator.update(params, state, xs, ys)[1]
+        loss, grads = oracles.whole_gradient(cell, loss_fn, params, xs, ys)
+        np.testing.assert_allclose(found.loss, loss, rtol=1e-12)
+        oracles.assert_same_gradient(found.grads, grads)
 
   def test_the_surrogate_matters(self):
     """With the true derivative of a step, 0, less of a gradient is left."""

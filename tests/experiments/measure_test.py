@@ -48,6 +48,13 @@ class MeasureTest(parameterized.TestCase):
     half = stats.t.ppf(0.995, 7) * fit.stderr
     _assert_limits(got, (fit.slope - half, fit.slope + half))
 
+  def test_slope_far_from_zero(self):
+    x, y = np.arange(4.0), np.array([0.0, 1.0, 0.5, 2.0])
+    near, far = measure.slope(x, y), measure.slope(1e8 + x, y)
+    np.testing.assert_allclose(far, near, rtol=1e-12)
+    with self.assertRaisesRegex(ValueError, "several x, got equal ones"):
+      measure.slope(np.ones(4), y)
+
   def test_slope_of_seeds(self):
     x = np.arange(4.0)
     slopes = np.array([1.0, 2.0, 4.0])

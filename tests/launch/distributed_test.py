@@ -251,7 +251,7 @@ class DistributedTest(parameterized.TestCase):
       text=True,
       timeout=300,
     )
-    sentence = f"Error: not all processes have come to {address} within 1 s; "
+    sentence = f"Error: not all processes have met at {address} within 1 s; "
     self.assertIn(sentence, found.stderr)
     self.assertEqual(found.returncode, 1)
 
