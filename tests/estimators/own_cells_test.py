@@ -240,7 +240,7 @@ class OwnCellsTest(parameterized.TestCase):
       chex.assert_trees_all_close(of_readout, ys.sum(0), rtol=1e-6)
 
   @parameterized.parameters("truncated_bptt", "rtrl", "lazy_rtrl")
-  def test_what_a_cell_has_learned_of_itself_is_seen(self, name):
+  def test_each_call_runs_the_cell_as_it_is(self, name):
     """Not compiled, each call runs the cell as it is then."""
     with oracles.float64():
       cell = _unhashed()
