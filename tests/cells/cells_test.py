@@ -87,8 +87,8 @@ class FlaxTest(parameterized.TestCase):
       for x_t in xs:
         state = ours.step(mapping(params), state, x_t)
         carry = theirs.step(params, carry, x_t)
+        # Units near 0 are differences of numbers of size 1.
         chex.assert_trees_all_close(
-          # Units of size 1; one near 0 is a difference of such.
           jax.tree.leaves(state),
           jax.tree.leaves(carry),
           rtol=1e-12,

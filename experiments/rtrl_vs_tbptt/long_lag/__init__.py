@@ -22,8 +22,8 @@ testing 10,000 random ones; a trial has succeeded when no output errs by 0.25.
 
 takes 15 seconds (--full, the published rates and 5 million sequences: an hour
 of one core. It finds no success at the published rate of 1, nor at a lag of 10
-at any). Expect at a lag of 4 successes in a third of the trials at a rate of 30,
-none at 60 or by truncation; at a lag of 10 none, and in all trials of the
+at any). Expect at a lag of 4 successes in a third of the trials at a rate of
+30, none at 60 or by truncation; at a lag of 10 none, and in all trials of the
 memory cell.
 """
 
