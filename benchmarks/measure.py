@@ -185,7 +185,8 @@ def _step_by_step(program, row):
     run = program.start(1).run
     seconds = [timing.seconds_of(run) for _ in range(num_periods * period)]
   except (MemoryError, RuntimeError) as error:
-    return row._replace(note=f"step by step: {_first_line(error)}")
+    failed = f"step by step: {_first_line(error)}"
+    return row._replace(note=", ".join(filter(None, (row.note, failed))))
   longest = np.reshape(seconds, (num_periods, period)).max(axis=1)
   found = np.mean(seconds), np.quantile(seconds, 0.99), np.median(longest)
   return row._replace(call_microseconds=tuple(1e6 * float(t) for t in found))

@@ -311,6 +311,22 @@ class RecordTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, "linear in the cotangent"):
         nf.diagnostics.check_cell(cell, params, state, x)
 
+  def test_check_cell_takes_cells_without_a_derivative(self):
+    cell = oracles.CELLS["bare"]()
+    params = oracles.make_params(cell)["cell"]
+    x, state = oracles.make_episode(1)[0][0], cell.initial_state()
+
+    def called(params, h, x):
+      shape = jax.ShapeDtypeStruct(h.shape, h.dtype)
+      return jax.pure_callback(lambda h: np.asarray(h), shape, h)
+
+    def looped(params, h, x):
+      return jax.lax.while_loop(lambda h: jnp.all(h < 1), lambda h: h + 1, h)
+
+    for step in (called, looped):
+      changed = cell._replace(step=step)
+      nf.diagnostics.check_cell(changed, params, state, x)
+
   @parameterized.parameters(1e-6, 1.0, 1e3)
   def test_check_cell_raises_no_false_alarm(self, size):
     """In float16, which rounds small numbers to 0, and at a corner."""
