@@ -1,5 +1,7 @@
 """Segments of affine cells against those of cells of which nothing is known."""
 
+from unittest import mock
+
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -7,6 +9,7 @@ from jax import lax
 from jax import numpy as jnp
 
 import nnfun as nf
+from nnfun import loops
 from nnfun.estimators import affine_segment
 from tests import oracles
 
@@ -60,6 +63,83 @@ class AffineSegmentTest(parameterized.TestCase):
       )
       oracles.assert_same_gradient(actual, expected)
       oracles.assert_same_gradient(state, expected_state)
+
+  @parameterized.parameters("twice", "lstm", "gru")
+  def test_estimates_have_derivatives(self, name):
+    """Of the loss, and of the gradient in a direction, forward and reverse."""
+    with oracles.float64():
+      cell = _CELLS[name]
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      direction = jax.tree.map(jnp.cos, params)
+      xs, ys = oracles.make_episode(_NUM_STEPS)
+      estimator = nf.estimators.truncated_bptt(cell, loss_fn)
+
+      def estimate(params):
+        state = estimator.init(params, jax.random.key(0))
+        return estimator.update(params, state, xs, ys)[1]
+
+      def whole_gradient(params):
+        return oracles.whole_gradient(cell, loss_fn, params, xs, ys)[1]
+
+      def along(params):
+        parts = jax.tree.map(jnp.vdot, estimate(params).grads, direction)
+        return sum(jax.tree.leaves(parts))
+
+      @jax.jit
+      def derivatives():
+        move = (params,), (direction,)
+        hessian_of = jax.jvp(whole_gradient, *move)
+        loss_grads = jax.grad(lambda p: estimate(p).loss)(params)
+        forward = jax.jvp(lambda p: estimate(p).grads, *move)[1]
+        return (loss_grads, forward, jax.grad(along)(params)), hessian_of
+
+      (loss_grads, forward, reverse), expected = derivatives()
+      oracles.assert_same_gradient(loss_grads, expected[0])
+      oracles.assert_same_gradient(forward, expected[1])
+      oracles.assert_same_gradient(reverse, expected[1])
+
+  def test_both_factors_of_a_product_have_derivatives(self):
+    w, dw = np.random.default_rng(0).normal(size=(2, 3, 4))
+    v, dv = np.random.default_rng(1).normal(size=(2, 4))
+    with oracles.float64():
+      actual = jax.jvp(
+        lambda w, v: affine_segment._product(w, w.T, v), (w, v), (dw, dv)
+      )
+    expected = w @ v, w @ dv + dw @ v
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+
+  @parameterized.product(
+    name=("vanilla", "gru"), large=(1, 10**6), on_accelerator=(False, True)
+  )
+  def test_products_of_any_size_are_averaged(self, name, large, on_accelerator):
+    """Over a batch, as gradients mostly are."""
+    with (
+      oracles.float64(),
+      mock.patch.object(affine_segment, "_LARGE", large),
+      mock.patch.object(loops, "on_accelerator", lambda: on_accelerator),
+    ):
+      cell = _CELLS[name]
+      loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+      xs, ys = jax.tree.map(
+        lambda a: a.reshape(2, _NUM_STEPS, *a.shape[1:]),
+        oracles.make_episode(2 * _NUM_STEPS),
+      )
+      estimator = nf.estimators.truncated_bptt(cell, loss_fn)
+      state = estimator.init(params, jax.random.key(0))
+
+      @jax.jit
+      def means():
+        _, found = jax.vmap(estimator.update, (None, None, 0, 0))(
+          params, state, xs, ys
+        )
+        pairs = [
+          oracles.whole_gradient(cell, loss_fn, params, x, y)[1]
+          for x, y in zip(xs, ys, strict=True)
+        ]
+        mean = jax.tree.map(lambda a, b: (a + b) / 2, *pairs)
+        return jax.tree.map(lambda g: g.mean(0), found.grads), mean
+
+      oracles.assert_same_gradient(*means())
 
   @parameterized.parameters(*_FEATURES)
   def test_knows_what_a_state_reaches(self, name):
