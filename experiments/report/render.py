@@ -137,8 +137,13 @@ def _page(sections, sizes, seconds):
   studies = [_load(index, section) for index, section in enumerate(sections)]
   found = [claim for study in studies for claim in study["claims"]]
   totals = _totals(found, sum(bool(section.error) for section in sections))
+  drawn = [study for study in studies if "svg" in study]
+  figures, shapes = svg.share_shapes(study["svg"] for study in drawn)
+  for study, figure in zip(drawn, figures, strict=True):
+    study["svg"] = figure
   page = _template().render(
     studies=studies,
+    shapes=shapes,
     groups=_groups(studies),
     claims=found,
     failed=[c for c in found if c["holds"] is False],

@@ -1,6 +1,7 @@
 """Figures inside a page: beside one another, in light and in dark."""
 
 import re
+from collections.abc import Iterable
 
 import markupsafe
 
@@ -51,6 +52,44 @@ def thumbnail(svg: str, prefix: str) -> str:
   box = re.search(r'viewBox="([^"]*)"', svg)[1]
   use = f'<use href="#{prefix}{_ROOT}"/>'
   return f'<svg viewBox="{box}" aria-hidden="true">{use}</svg>'
+
+
+def share_shapes(svgs: Iterable[str]) -> tuple[list[str], str]:
+  """Keeps one copy of each letter and mark of all the figures of a page.
+
+  Args:
+    svgs: What `inline` returned, each with a prefix of its own.
+
+  Returns:
+    The figures, which refer to the shapes by other ids, and an element of no
+    size that holds the shapes.
+  """
+  ids = {}
+
+  def share(svg):
+    renamed = {}
+
+    def take(path):
+      name, shape = path[1], path[2]
+      renamed[name] = ids.setdefault(shape, f"shape-{len(ids):x}")
+      return ""
+
+    svg = re.sub(r'<path id="([^"]*)" ([^>]*)/>\n?', take, svg)
+    svg = re.sub(r"<defs>\s*</defs>\n?", "", svg)
+    return re.sub(
+      r'href="#([^"]*)"',
+      lambda match: f'href="#{renamed.get(match[1], match[1])}"',
+      svg,
+    )
+
+  figures = [share(svg) for svg in svgs]
+  paths = "\n".join(
+    f'<path id="{name}" {shape}/>' for shape, name in ids.items()
+  )
+  style = "position: absolute; width: 0; height: 0"
+  return figures, (
+    f'<svg aria-hidden="true" style="{style}"><defs>\n{paths}\n</defs></svg>'
+  )
 
 
 def _short_ids(svg, prefix):

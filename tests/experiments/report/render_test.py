@@ -167,6 +167,30 @@ class ReportTest(parameterized.TestCase):
     self.assertNotIn("#ffffff", text)
     self.assertRegex(text, r"scale\(0\.\d{4,}")
 
+  def test_figures_share_letters_and_marks(self):
+    inline = []
+    for prefix, title in (("p-", "aba"), ("q-", "bc")):
+      fig, axes = style.figure()
+      axes.set_title(title)
+      axes.plot([1, 2], [2, 1], "o")
+      inline.append(svg.inline(style.save_svg(fig), prefix, title))
+    figures, shapes = svg.share_shapes(inline)
+    kept = dict(re.findall(r'<path id="([^"]*)" ([^>]*)/>', shapes))
+    self.assertLen(set(kept.values()), len(kept))
+
+    def drawn(figure, shapes):
+      """What is drawn where: references resolved."""
+      own = dict(re.findall(r'<path id="([^"]*)" ([^>]*)/>', figure))
+      uses = re.findall(r'<use href="#([^"]*)"([^>]*)/>', figure)
+      return [((shapes | own)[name], where) for name, where in uses]
+
+    for before, after in zip(inline, figures, strict=True):
+      self.assertEqual(drawn(after, kept), drawn(before, {}))
+      self.assertNotEmpty(drawn(after, kept))
+      self.assertNotRegex(after, "<path id|<defs>\\s*</defs>")
+    of_both = [{shape for shape, _ in drawn(f, kept)} for f in figures]
+    self.assertNotEmpty(set.intersection(*of_both))
+
 
 if __name__ == "__main__":
   absltest.main()
