@@ -119,28 +119,6 @@ def when(
   return lax.cond(some, choose, otherwise, carry)
 
 
-def pick(tree: base.PyTree, index: base.Array | int) -> base.PyTree:
-  """Returns what each leaf has at one place of its first axis.
-
-  Args:
-    tree: leaves [N, ...].
-    index: the place, from 0 to N - 1.
-
-  Returns:
-    Leaves [...].
-  """
-
-  def pick_leaf(leaf):
-    if _is_explicit():
-      # Where each example of a batch has an index of its own, JAX (to 0.12)
-      # finds no sharding for a leaf which they share: make it theirs, at no
-      # cost.
-      leaf = jnp.where(index == 0, leaf, leaf)
-    return lax.dynamic_index_in_dim(leaf, index, keepdims=False)
-
-  return jax.tree.map(pick_leaf, tree)
-
-
 @jax.custom_batching.custom_vmap
 def _any_in_batch(condition):
   return condition

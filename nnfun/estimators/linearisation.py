@@ -172,7 +172,7 @@ def _one_by_one(pull, params):
       u, c, used = turn
 
       def add(sums):
-        immediate = loops.pick(entries.immediate, u)
+        immediate = jax.tree.map(lambda i: i[u], entries.immediate)
         return jax.tree.map(jnp.add, sums, pull(immediate, c))
 
       return loops.when(used, add, sums, is_cheap=c.ndim == 1), None

@@ -122,7 +122,7 @@ def go_back(
   def turn(later, place):
     u, used = place
     earlier = loops.when(
-      used, lambda c: c @ loops.pick(transitions, u), later, is_cheap=True
+      used, lambda c: c @ transitions[u], later, is_cheap=True
     )
     return earlier, later
 
