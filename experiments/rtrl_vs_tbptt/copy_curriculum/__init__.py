@@ -37,6 +37,7 @@ STUDY = study.define(
   full=run.Config(
     num_units=128,
     batch_size=16,
+    has_exact=False,
     ranks=(16,),
     windows=(4, 16),
     num_steps=10_000,

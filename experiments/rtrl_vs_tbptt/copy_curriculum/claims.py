@@ -30,14 +30,14 @@ _IS_NOISIER = (
 
 
 def claims(results: study.Results) -> list[Claim]:
-  """Compares steps to the longest length that exact RTRL always reaches."""
+  """Compares steps to the longest length that the best always reaches."""
   parts = _compared, _table
   return [claim for part in parts for claim in part(results)]
 
 
 def _compared(results):
-  goal = readings.goal(results.lengths[readings.RTRL])
   num_steps, rank = int(results.num_steps), int(results.ranks.max())
+  best, goal = readings.goal(results.lengths, rank)
   ok = readings.ok(rank)
   # What is not reached counts as all of training: at least that long.
   steps, reached = {}, {}
@@ -56,10 +56,13 @@ def _compared(results):
       {name: _log_ratio(steps[name], steps[ok]) for name in names},
       strict=True,
       quantity=f"log of the steps to length {goal}, by those of {ok}",
-      note=f"Exact RTRL always reaches length {goal}. In {num_steps:,} steps "
-      f"did {', '.join(reached[name] for name in (ok, *names))}.",
+      note=f"By {best} length {goal} is always reached. In {num_steps:,} "
+      f"steps did {', '.join(reached[name] for name in (ok, *names))}.",
     )
-  yield _noise(goal, rank, _log_ratio(steps[ok], steps[readings.RTRL]))
+  exact = steps.get(readings.RTRL)
+  yield _noise(
+    goal, rank, None if exact is None else _log_ratio(steps[ok], exact)
+  )
 
 
 def _log_ratio(steps, others):
@@ -80,7 +83,7 @@ def _noise(goal, rank, found):
     "note": f"Up to length {goal} an influence has up to {num_products} "
     f"products; {rank} can be kept.",
   }
-  if num_products <= rank:  # There is no noise.
+  if found is None or num_products <= rank:  # The latter has no noise.
     return _NEGLIGIBLE.not_run(*row, **details)
   return _NEGLIGIBLE.equivalent(*row, found, margin=_SAME, **details)
 

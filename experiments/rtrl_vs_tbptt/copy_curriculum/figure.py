@@ -11,7 +11,7 @@ def plot(results: study.Results) -> mpl_figure.Figure:
   """Draws the lengths reached, and the steps it took."""
   fig, (left, right) = style.figure(1, 2, height=3.8)
   names = list(results.lengths)
-  goal = readings.goal(results.lengths[readings.RTRL])
+  _, goal = readings.goal(results.lengths, int(results.ranks.max()))
   thousands = int(results.num_steps) / 1000
   for row, (name, lengths) in enumerate(results.lengths.items()):
     color = style.PALETTE[row % len(style.PALETTE)]

@@ -1,5 +1,6 @@
 """Copy curriculum: the task, its rule and training against plain loops."""
 
+import dataclasses
 import math
 
 import jax
@@ -184,6 +185,11 @@ class CopyCurriculumTest(study_case.StudyCase):
     expected = {"RTRL": 160, "OK, rank 1": 160, "BPTT(2, 2)": 80, "UORO": 160}
     self.assertEqual(sizes, {k: (2, size) for k, size in expected.items()})
 
+  def test_exact_rtrl_can_be_left_out(self):
+    config = dataclasses.replace(_SMALL, has_exact=False)
+    expected = ["OK, rank 1", "BPTT(2, 2)", "UORO"]
+    self.assertEqual(list(run.methods(config)), expected)
+
   def test_segments_have_to_fit(self):
     with self.assertRaisesRegex(ValueError, "multiple of 12, as"):
       run.Config(windows=(4, 6), num_steps=3004)
@@ -200,6 +206,7 @@ def _judged(num_steps=3000, rank=2, sizes=(16, 4, 0.98), **changes):
   spread = np.exp(np.linspace(-0.05, 0.05, 8))
   means = {"rtrl": 900, "ok": 920, "bptt2": 1100, "bptt4": 1800, "uoro": 2200}
   means |= changes
+  means = {key: mean for key, mean in means.items() if mean is not None}
   steps = {
     k: mean * np.roll(spread, i) for i, (k, mean) in enumerate(means.items())
   }
@@ -252,6 +259,13 @@ class ClaimsTest(parameterized.TestCase):
     never = dict(rtrl=99_999, ok=99_999)
     self.assertEqual(_judged(**never)["noise"].kind, "not run here")
 
+  def test_without_exact_rtrl_ok_is_compared(self):
+    found = _judged(rtrl=None)
+    self.assertEqual(found["noise"].kind, "not run here")
+    self.assertTrue(found["online"].holds)
+    self.assertTrue(found["uoro"].holds)
+    self.assertIs(_judged(rtrl=None, bptt2=800)["online"].holds, False)
+
   def test_published_row_needs_the_published_sizes(self):
     sizes = 128, 16, 0.999
     found = _judged(10_000, 16, sizes)["published"]
@@ -262,7 +276,10 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_steps_are_those_of_the_stream(self):
     lengths = np.array([[1, 1, 2, 3], [1, 1, 1, 2]])
-    self.assertEqual(readings.goal(lengths), 2)
+    found = {"RTRL": lengths, "OK, rank 2": lengths + 1}
+    self.assertEqual(readings.goal(found, 2), ("RTRL", 2))
+    del found["RTRL"]
+    self.assertEqual(readings.goal(found, 2), ("OK, rank 2", 3))
     steps, reached = readings.steps_to(3, lengths, num_steps=8)
     np.testing.assert_array_equal(steps, [8, 8])
     np.testing.assert_array_equal(reached, [True, False])
