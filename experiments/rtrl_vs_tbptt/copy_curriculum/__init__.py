@@ -11,14 +11,14 @@ BPTT. What a student should take from this:
 - Half of the products are as good as all: OK is as fast as exact RTRL. With one
   product it takes a tenth more steps to length 3, and 1.7 times those to 4.
 - Learning at every step pays. BPTT(4, 4) has a fourth of the updates and takes
-  twice the steps; BPTT(2, 2), which sees less far, a quarter more. But these
-  sequences are much shorter than the authors'.
+  half as many steps again; BPTT(2, 2), which sees less far, a third more. But
+  these sequences are much shorter than the authors'.
 
   python -m experiments.rtrl_vs_tbptt.copy_curriculum
 
 takes 30 seconds (--full, the published sizes for 10,000 steps: 7 hours, which
 is an estimate; most of it is RTRL, OK takes 7 minutes a network). Expect length
-3 after 980 steps by RTRL and OK, 1,300 and 1,800 by BPTT, 2,200 by UORO.
+3 after 980 steps by RTRL and OK, 1,300 and 1,500 by BPTT, 2,100 by UORO.
 """
 
 from experiments import study

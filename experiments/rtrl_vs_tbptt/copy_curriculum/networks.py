@@ -100,14 +100,18 @@ BEGIN = Curriculum(1, np.log2(NUM_SYMBOLS))
 def grow(
   old: Curriculum,
   loss: jax.Array,
-  any_said: jax.Array,
+  num_said: jax.Array,
   memory: float,
   threshold: float,
   max_length: int,
 ) -> Curriculum:
-  """Takes in a loss, if any; T grows by one when they are small on average."""
+  """Takes in a loss; T grows by one when they are small on average.
+
+  Losses weigh by the steps at which anything was said. By updates, the average
+  of those who make fewer would take more steps to follow what was learned.
+  """
+  memory = memory**num_said
   running = memory * old.running + (1 - memory) * loss
-  running = jnp.where(any_said, running, old.running)
   grows = (running < threshold) & (old.length < max_length)
   running = jnp.where(grows, BEGIN.running, running)
   return Curriculum(old.length + grows, running)

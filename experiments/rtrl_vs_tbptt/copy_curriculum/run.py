@@ -28,7 +28,7 @@ class Config(settings.Config):
   learning_rate: settings.Positive = 0.01  # Of Adam.
   clip: settings.Positive = 1.0  # Largest norm of the cell's gradient.
   start: settings.Positive = 0.1  # Standard deviation of the first weights.
-  memory: settings.Fraction = 0.98  # Of the running loss, an update.
+  memory: settings.Fraction = 0.98  # Of the running loss, a step.
   threshold: settings.Positive = 0.15  # Of it, bits: then sequences grow.
   max_length: settings.at_least(2) = 16  # Longest sequence.
   num_seeds: settings.Several = 20  # Networks, with symbols of their own.
@@ -119,7 +119,8 @@ def learner(
     params = optax.apply_updates(params, updates)
     num_said = ys[1].sum()
     bits = found.loss.sum() / jnp.maximum(1, num_said) / math.log(2)
-    curriculum = networks.grow(curriculum, bits, num_said > 0, *rule)
+    num_saying = ys[1].any(axis=0).sum()  # Steps.
+    curriculum = networks.grow(curriculum, bits, num_saying, *rule)
     return (params, opt_state, states, tapes, curriculum), curriculum
 
   def learn(params, key, symbols, backs):
