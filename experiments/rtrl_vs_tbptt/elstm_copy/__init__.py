@@ -10,7 +10,7 @@ of its bits are right. What a student should take from this:
   to 4 bits, all networks without an error.
 - BPTT(1, 1) and BPTT(4, 4) are cheaper yet and do not get there. Patterns of 1
   and 2 bits they learn; of those of 4, whose bits and copies are never in one
-  segment, less than half, which is what the state carries by chance.
+  segment, about half at most, which is what the state carries by chance.
 - Of the published length, patterns of up to 500 bits and 2048 units, nothing is
   shown here.
 

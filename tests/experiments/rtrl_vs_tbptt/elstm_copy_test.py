@@ -151,11 +151,11 @@ class CaseTest(study_case.StudyCase):
     np.testing.assert_array_equal(self.results().shares[name][1], expected)
 
 
-def _judged(rtrl=18, bptt1=0, bptt4=0):
-  """Verdicts on 18 networks, of which so many make no error at the end."""
+def _judged(rtrl=17, bptt1=0, bptt4=0):
+  """Verdicts on 17 networks, of which so many make no error at the end."""
 
   def shares(num_right):
-    found = np.full((18, 20, 4), 0.5)
+    found = np.full((17, 20, 4), 0.5)
     found[:num_right, -1] = 1.0
     found[num_right:, -1, :3] = 1.0  # A part of the lengths is not all.
     return found
@@ -184,8 +184,8 @@ class ClaimsTest(parameterized.TestCase):
   @parameterized.parameters(
     ("solved", dict(rtrl=0), False),
     ("solved", dict(rtrl=12), None),
-    ("truncated", dict(bptt1=18), False),
-    ("truncated", dict(bptt4=18), False),
+    ("truncated", dict(bptt1=17), False),
+    ("truncated", dict(bptt4=17), False),
     ("truncated", dict(bptt4=5), None),
   )
   def test_do_not_hold_for_anything_else(self, key, changes, expected):
