@@ -29,8 +29,8 @@ STUDY = study.define(
   __name__,
   (run, claims, figure),
   question=__doc__,
-  answer="Patterns of a few bits, without an error; by truncated BPTT only "
-  "those that are shorter than its segments.",
+  answer="Patterns of a few bits, without an error; by truncated BPTT only the "
+  "shortest of them.",
   equation=r"\frac{d c_t[i]}{d \theta_i} = \frac{\partial c_t[i]}"
   r"{\partial c_{t-1}[i]} \frac{d c_{t-1}[i]}{d \theta_i} + "
   r"\frac{\partial c_t[i]}{\partial \theta_i}",
