@@ -15,11 +15,6 @@ def bptt(window: int) -> str:
   return f"BPTT({window}, {window})"
 
 
-def snap(order: int) -> str:
-  """Names SnAp by its order."""
-  return f"SnAp-{order}"
-
-
 def goal(lengths: np.ndarray) -> int:
   """Returns the longest T that every network reaches; T of them is [S, U]."""
   return int(lengths.max(axis=1).min())
@@ -33,6 +28,11 @@ def steps_to(
   step = (there.argmax(axis=1) + 1) * (num_steps // lengths.shape[1])
   reached = there.any(axis=1)
   return np.where(reached, step, num_steps), reached
+
+
+def snap(order: int) -> str:
+  """Names SnAp by its order."""
+  return f"SnAp-{order}"
 
 
 def sparse_goal(lengths: dict[str, np.ndarray]) -> int:
