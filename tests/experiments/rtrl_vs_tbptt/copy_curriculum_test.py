@@ -272,7 +272,8 @@ def _judged(num_steps=3000, rank=2, sizes=(16, 4, 0.98), **changes):
   updates = {"bptt2": num_steps // 2, "bptt4": num_steps // 4}
   lengths = {
     names[k]: _lengths(steps[k], updates.get(k, num_steps), num_steps)
-    for k in names
+    for k in steps
+    if k in names
   }
   sparse = {}
   for k, name, segment in _SPARSE:
