@@ -28,6 +28,7 @@ MODULES = (
   "experiments.rtrl_vs_tbptt.delayed_addition",
   "experiments.rtrl_vs_tbptt.long_lag",
   "experiments.rtrl_vs_tbptt.copy_curriculum",
+  "experiments.rtrl_vs_tbptt.elstm_copy",
   "experiments.rtrl_vs_tbptt.is_rtrl_needed",
   "experiments.rtrl_vs_tbptt.murray",
   "experiments.rtrl_vs_tbptt.rflo_rank",

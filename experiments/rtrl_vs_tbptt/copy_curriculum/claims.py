@@ -16,6 +16,10 @@ _NEGLIGIBLE = conjecture(
   "P4", "abstract: empirically negligible noise", "benzing2019"
 )
 _NOISE = conjecture("P4", "UORO's noise is n times larger", "mujika2018")
+_SPARSE = Source(
+  "P7", "menick2020", "abstract: SnAp-2 can outperform BPTT, updates online"
+)
+_ORDER = conjecture("P7", "SnAp-2 keeps more of the influence", "menick2020")
 _SAME = math.log(1.25)  # More steps than this one would not call as fast.
 _PUBLISHED = 128, 16, 0.999  # Units, batch size, memory of the running loss.
 _RANK, _NUM_STEPS = 16, 10_000
@@ -27,11 +31,19 @@ _IS_NOISIER = (
   "UORO, unbiased as OK is but with more noise, takes more steps to a given "
   "length."
 )
+_LEARNS_SPARSE = (
+  "In a sparse network SnAp-2, which learns at every step, reaches a given "
+  "length in fewer steps than BPTT, which learns after a segment."
+)
+_ORDERED = (
+  "In a sparse network SnAp-2 reaches a given length in fewer steps than "
+  "SnAp-1."
+)
 
 
 def claims(results: study.Results) -> list[Claim]:
   """Compares steps to the longest length that the best always reaches."""
-  parts = _compared, _table
+  parts = _compared, _sparse, _table
   return [claim for part in parts for claim in part(results)]
 
 
@@ -63,6 +75,35 @@ def _compared(results):
   yield _noise(
     goal, rank, None if exact is None else _log_ratio(steps[ok], exact)
   )
+
+
+def _sparse(results):
+  goal = readings.sparse_goal(results.sparse)
+  num_steps, rates = int(results.sparse_steps), results.sparse_rates
+  steps, found = {}, {}
+  for name, lengths in results.sparse.items():
+    at, steps[name], flags = readings.at_best(goal, lengths, num_steps)
+    found[name] = f"{name} at {rates[at]:g} by {flags.sum()} of {flags.size}"
+  one, two = readings.snap(1), readings.snap(2)
+  truncated = [name for name in steps if name not in (one, two)]
+  share = (
+    f"{results.kept[1]:.0%} of the influence, SnAp-1 {results.kept[0]:.0%}"
+  )
+  for source, key, statement, names in (
+    (_SPARSE, "snap-2", _LEARNS_SPARSE, truncated),
+    (_ORDER, "snap-1", _ORDERED, [one]),
+  ):
+    yield source.at_least(
+      key,
+      statement,
+      0.0,
+      {name: _log_ratio(steps[name], steps[two]) for name in names},
+      strict=True,
+      quantity=f"log of the steps to length {goal}, by those of {two}",
+      note=f"Each at its best rate of {len(rates)}; in {num_steps:,} steps did "
+      f"{', '.join(found[name] for name in (two, *names))}. "
+      f"SnAp-2 keeps {share}.",
+    )
 
 
 def _log_ratio(steps, others):

@@ -35,6 +35,29 @@ def gated(num_units: int) -> nf.AffineCell:
   )
 
 
+def sparse(num_units: int, density: float, seed: int) -> nf.Cell:
+  """Returns it with a share of its recurrent weights, the same in all draws."""
+  return nf.cells.sparse(gated(num_units), mask(num_units, density, seed))
+
+
+def mask(num_units: int, density: float, seed: int) -> np.ndarray:
+  """Says which weights there are [2 n, n + 7]; inputs reach all units."""
+  rng = np.random.default_rng(seed)
+  kept = rng.random((2 * num_units, num_units)) < density
+  others = np.ones((2 * num_units, NUM_INPUTS + 1), bool)
+  return np.concatenate([kept, others], axis=1)
+
+
+def shares(num_units: int, kept: np.ndarray) -> np.ndarray:
+  """Returns which shares of the influence SnAp-1 and SnAp-2 keep [2]."""
+  by_gate = kept[:, :num_units].reshape(2, num_units, num_units)
+  reads = by_gate.any(axis=0) | np.eye(num_units, dtype=bool)
+  weights = kept.sum(axis=1).reshape(2, num_units).sum(axis=0)  # Of each unit.
+  # Own ones, then those of units that are read as well.
+  numbers = np.array([weights.sum(), (reads @ weights).sum()])
+  return numbers / (num_units * weights.sum())
+
+
 def draw(
   num_units: int, scale: float, rng: np.random.Generator, num_seeds: int
 ) -> nf.base.Params:
@@ -100,14 +123,18 @@ BEGIN = Curriculum(1, np.log2(NUM_SYMBOLS))
 def grow(
   old: Curriculum,
   loss: jax.Array,
-  any_said: jax.Array,
+  num_said: jax.Array,
   memory: float,
   threshold: float,
   max_length: int,
 ) -> Curriculum:
-  """Takes in a loss, if any; T grows by one when they are small on average."""
+  """Takes in a loss; T grows by one when they are small on average.
+
+  Losses weigh by the steps at which anything was said. By updates, the average
+  of those who make fewer would take more steps to follow what was learned.
+  """
+  memory = memory**num_said
   running = memory * old.running + (1 - memory) * loss
-  running = jnp.where(any_said, running, old.running)
   grows = (running < threshold) & (old.length < max_length)
   running = jnp.where(grows, BEGIN.running, running)
   return Curriculum(old.length + grows, running)

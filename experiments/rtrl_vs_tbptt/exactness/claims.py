@@ -127,12 +127,3 @@ def _others(results):
     note="Erratum: the text prints W_r and W_l in R^(p x d), for inputs in R^p "
     "and memories in R^d; then W x_t exists only if p = d.",
   )
-  yield Source("P8", "irie2024", "copy task").not_run(
-    "elstm-copy",
-    "The eLSTM of 2048 units, trained by exact RTRL, solves the copy task up "
-    "to a length of 1000.",
-    1.0,
-    quantity="share of copies that are right",
-    note="In no setting. The gradient of a few units is exact here; with it 24 "
-    "units learn brackets over a gap in the study of language models.",
-  )
