@@ -182,15 +182,10 @@ def batched(
     keys = jax.random.split(key, batch_size)
     return jax.vmap(estimator.init, (None, 0))(params, keys)
 
-  def mean(leaf):
-    # One by one, which XLA does on a CPU while it makes them; its sum over a
-    # leading axis takes seven times as long, a product twice.
-    return sum(leaf[i] for i in range(batch_size)) / batch_size
-
   def update(params, state, xs, ys, resets=None):
     over = None, 0, 1, 1, None
     many = jax.vmap(estimator.update, over)(params, state, xs, ys, resets)
-    return many[0], jax.tree.map(mean, many[1])
+    return many[0], nf.numerics.batch_mean(many[1])
 
   return nf.GradientEstimator(init, update)
 

@@ -45,7 +45,7 @@ def main() -> float:
         estimator, params, keys[0], x, y, segment=1
       ).grads
 
-    return jax.tree.map(lambda g: g.mean(0), jax.vmap(one)(xs, ys))
+    return nf.numerics.batch_mean(jax.vmap(one)(xs, ys))
 
   mesh = jax.make_mesh(
     (len(devices),), ("data",), axis_types=(jax.sharding.AxisType.Auto,)

@@ -305,19 +305,23 @@ class Influence(NamedTuple):
   advance: InfluenceAdvanceFn
 
 
-def check_count(name: str, value: int) -> None:
-  """Checks that a count or a length is a positive integer.
+def check_count(name: str, value: int, *, at_least: int = 1) -> None:
+  """Checks that a count or a length is an integer and not too small.
 
   Args:
     name: what to call it.
     value: the count.
+    at_least: the smallest that will do.
 
   Raises:
     ValueError: otherwise.
   """
   is_integer = isinstance(value, int | np.integer)
-  if not is_integer or isinstance(value, bool) or value < 1:
-    raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+  if not is_integer or isinstance(value, bool) or value < at_least:
+    expected = f"an integer of at least {at_least}"
+    if at_least == 1:
+      expected = "a positive integer"
+    raise ValueError(f"expected {name} to be {expected}, got {value!r}")
 
 
 def params_dtype(params: Params) -> jnp.dtype:

@@ -160,7 +160,12 @@ def product(matrices: base.Array | Sequence[base.Array]) -> Scaled:
 
   Returns:
     J, with one exponent for the matrix.
+
+  Raises:
+    ValueError: if there is no matrix.
   """
+  if not len(matrices):
+    raise ValueError("expected at least one matrix, got none")
 
   def multiply(so_far, matrix):
     mantissa, exponent = so_far

@@ -265,3 +265,29 @@ def _real(tree):
       f"dtypes {[jnp.asarray(x).dtype for x in jax.tree.leaves(tree)]}"
     )
   return jax.tree.map(lambda x: jnp.asarray(x, dtype), tree)
+
+
+def batch_mean(
+  estimates: base.PyTree, scale: base.Array | float = 1.0
+) -> base.PyTree:
+  """Returns the mean over a batch, such as `jax.vmap` of an update gives.
+
+  On a CPU gradients of a batch take as little as half of the time that they
+  take with `jnp.mean`: XLA is slow at sums over a leading axis.
+
+  Args:
+    estimates: a pytree, leaves [B, ...].
+    scale: a factor, such as 1 / T for the mean over steps as well.
+
+  Returns:
+    Leaves [...], summed in float32 or wider.
+  """
+
+  def mean(leaf):
+    # As a product, which also spreads over the devices of a sharded batch.
+    wide = widen(leaf)
+    weights = jnp.full(len(leaf), scale / len(leaf), wide.dtype)
+    summed = jnp.tensordot(weights, wide, 1, precision="highest")
+    return summed.astype(leaf.dtype)
+
+  return jax.tree.map(mean, estimates)

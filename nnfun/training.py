@@ -15,6 +15,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from nnfun import base, estimators, loops, numerics
+from nnfun.estimators import checks
 from nnfun.segments import cut as cut
 from nnfun.segments import num_segments as num_segments
 from nnfun.segments import pad as pad
@@ -93,6 +94,7 @@ def exact_gradient(
   Raises:
     ValueError: if lengths differ, or parameters or the loss are unfit.
   """
+  checks.check_is_cell(cell)
   bare = base.Cell(cell.init, cell.initial_state, cell.step)
   estimator = estimators.truncated_bptt(bare, loss_fn)
   state = estimator.init(params, jax.random.key(0))
@@ -231,9 +233,10 @@ def train_stream(
     the parameters before its update.
 
   Raises:
-    ValueError: if K does not divide T, the stream is empty, or the optimiser
-      needs a line search.
+    ValueError: if K does not divide T, the stream is empty, the state is
+      another, or the optimiser needs a line search.
   """
+  _check_made_by("stream_init", StreamState, state)
 
   def body(state, indexed):
     i, piece = indexed
@@ -319,8 +322,10 @@ def train_episodes(
     episodes [num_episodes].
 
   Raises:
-    ValueError: if K does not divide T, or a count is not positive.
+    ValueError: if K does not divide T, a count is not positive, or the state
+      is another.
   """
+  _check_made_by("episodes_init", EpisodesState, state)
   base.check_count("num_episodes", num_episodes)
   base.check_count("batch_size", batch_size)
 
@@ -330,7 +335,7 @@ def train_episodes(
 
     estimates = jax.vmap(one)(keys, episodes)
     num_steps = jax.tree.leaves(episodes)[0].shape[1]
-    estimate = _mean(estimates, 1 / num_steps)
+    estimate = numerics.batch_mean(estimates, 1 / num_steps)
     params, optimizer_state = _apply(
       optimizer, number, params, optimizer_state, estimate, on_update
     )
@@ -343,7 +348,7 @@ def train_episodes(
       estimator_states, estimates = jax.vmap(estimator.update, (None, 0, 1, 1))(
         params, estimator_states, *segments
       )
-      estimate = _mean(estimates, 1 / int(segment))
+      estimate = numerics.batch_mean(estimates, 1 / int(segment))
       i += number * num_segments(sequences, segment)
       params, optimizer_state = _apply(
         optimizer, i, params, optimizer_state, estimate, on_update
@@ -388,21 +393,22 @@ def _spread(tree, sharding):
   return lax.with_sharding_constraint(tree, sharding)
 
 
+def _check_made_by(init, expected, state):
+  if not all(hasattr(state, name) for name in expected._fields):
+    raise ValueError(
+      f"expected the state that {init} or an earlier call returned, a "
+      f"{expected.__name__}, got a {type(state).__name__}"
+    )
+
+
 def _sequences(xs, ys, resets):
   """Without resets an estimator is called as one that knows of none."""
+  if resets is not None and not hasattr(resets, "shape"):
+    raise ValueError(
+      "expected resets to be an array of booleans, one for each step, got a "
+      f"{type(resets).__name__}"
+    )
   return (xs, ys) if resets is None else (xs, ys, resets)
-
-
-def _mean(estimates: base.Estimate, scale: float) -> base.Estimate:
-  def mean(leaf):
-    # As a product: on a CPU XLA's sum over a leading axis takes four times as
-    # long, and this one, too, spreads over the devices of a sharded batch.
-    wide = numerics.widen(leaf)
-    weights = jnp.full(len(leaf), scale / len(leaf), wide.dtype)
-    summed = jnp.tensordot(weights, wide, 1, precision="highest")
-    return summed.astype(leaf.dtype)
-
-  return jax.tree.map(mean, estimates)
 
 
 def _apply(optimizer, number, params, optimizer_state, estimate, on_update):

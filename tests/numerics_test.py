@@ -367,5 +367,27 @@ class ExprelTest(parameterized.TestCase):
     self.assertEqual(jax.jit(numerics.exprel)(0), 1.0)
 
 
+class BatchMeanTest(parameterized.TestCase):
+  @parameterized.parameters(jnp.float32, jnp.bfloat16, jnp.float64)
+  def test_is_the_mean_of_every_leaf(self, dtype):
+    with oracles.float64():
+      keys = jax.random.split(jax.random.key(0))
+      tree = {
+        "a": jax.random.normal(keys[0], (700, 2, 3), dtype) + 3,
+        "b": jax.random.normal(keys[1], (700,), dtype),
+      }
+      found = nf.numerics.batch_mean(tree, 1 / 4)
+      chex.assert_type(list(found.values()), dtype)
+      rtol = 4 * float(jnp.finfo(dtype).eps)
+      for name, leaf in tree.items():
+        expected = np.asarray(leaf, np.float64).mean(0) / 4
+        np.testing.assert_allclose(
+          np.asarray(found[name], np.float64),
+          expected,
+          rtol=rtol,
+          atol=rtol / 9,
+        )
+
+
 if __name__ == "__main__":
   absltest.main()

@@ -1,5 +1,7 @@
 """Training: every scan against a loop in Python."""
 
+import functools
+
 import chex
 import jax
 import numpy as np
@@ -512,6 +514,21 @@ class EpisodesTest(parameterized.TestCase):
         nf.training.train_episodes(
           estimator, optimizer, _random_task(4), state, **keywords
         )
+    stream = nf.training.stream_init(
+      estimator, optimizer, params, jax.random.key(0)
+    )
+    xs, ys = oracles.make_episode(4)
+    train_stream = functools.partial(
+      nf.training.train_stream, estimator, optimizer, segment=1
+    )
+    with self.assertRaisesRegex(ValueError, "stream_init .* got a dict"):
+      train_stream(params, xs, ys)
+    with self.assertRaisesRegex(ValueError, "episodes_init .* a StreamS"):
+      nf.training.train_episodes(
+        estimator, optimizer, _random_task(4), stream, num_episodes=1, segment=2
+      )
+    with self.assertRaisesRegex(ValueError, "array of booleans.* got a list"):
+      train_stream(stream, xs, ys, resets=[False] * 4)
     with self.assertRaisesRegex(ValueError, "at least one step"):
       nf.training.cut(jnp.zeros((0, 2)), 1)
     with self.assertRaisesRegex(ValueError, r"one length, got .*\[3, 4\]"):

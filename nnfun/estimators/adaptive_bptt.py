@@ -86,6 +86,7 @@ def adaptive_bptt(
     control gradient bias, 2019, https://arxiv.org/abs/1905.07473 (their means
     are over a batch; their code has phi_tau twice in E(K) below tau)
   """
+  checks.check_is_cell(cell)
   base.check_count("max_window", max_window)
   base.check_count("measure_every", measure_every)
   if not tolerance >= 0:

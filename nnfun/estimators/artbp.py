@@ -6,7 +6,7 @@ import jax
 from jax import numpy as jnp
 
 from nnfun import base, numerics
-from nnfun.estimators import segment
+from nnfun.estimators import checks, segment
 from nnfun.estimators.truncated_bptt import truncated_bptt
 
 
@@ -55,12 +55,13 @@ def artbp(
     The estimator.
 
   Raises:
-    ValueError: if c is out of range.
+    ValueError: if c is out of range, or the cell is none.
 
   References:
     Tallec, Ollivier, Unbiasing truncated backpropagation through time, 2017,
     https://arxiv.org/abs/1705.08209 (with one c for all steps)
   """
+  checks.check_is_cell(cell)
   if not 0 <= stop_probability < 1:
     raise ValueError(
       f"expected 0 <= stop_probability < 1, got {stop_probability}"
@@ -75,7 +76,9 @@ def artbp(
   one = truncated_bptt(weighed, loss_fn, precision=None, remat=remat)
 
   def init(params, key):
-    return ArtbpState(base.initial_state(cell, params["cell"]), jnp.copy(key))
+    return ArtbpState(
+      base.initial_state(cell, params["cell"]), checks.own_key(key)
+    )
 
   def update(params, state, xs, ys, resets):
     key, key_cut = jax.random.split(state.key)

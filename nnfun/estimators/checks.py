@@ -37,6 +37,47 @@ def check_params(params: base.Params) -> None:
       )
 
 
+def own_key(key: Any) -> jax.Array:
+  """Returns a copy of a key, which a state can keep.
+
+  Args:
+    key: what an estimator was given as randomness.
+
+  Returns:
+    The copy, for a state may be donated.
+
+  Raises:
+    ValueError: if it is no key, nor the numbers of one.
+  """
+  dtype = getattr(key, "dtype", None)
+  is_raw = dtype == jnp.uint32 and key.ndim == 1
+  if dtype is None or not (
+    is_raw or jnp.issubdtype(dtype, jax.dtypes.prng_key)
+  ):
+    raise ValueError(
+      "expected a key, such as jax.random.key(0), for an estimator that draws "
+      f"random numbers, got {key!r}"
+    )
+  return jnp.copy(key)
+
+
+def check_is_cell(cell: base.Cell) -> None:
+  """Checks that what is used as a cell is one.
+
+  Args:
+    cell: the first argument of an estimator.
+
+  Raises:
+    ValueError: if it is a loss, or a function that makes a cell.
+  """
+  if not hasattr(cell, "initial_state"):
+    name = getattr(cell, "__name__", type(cell).__name__)
+    raise ValueError(
+      "expected (cell, loss_fn) with a cell, as nf.cells.vanilla(num_inputs=..."
+      f", num_units=...) returns one, got {name} in its place"
+    )
+
+
 def check_affine(cell: base.Cell, name: str) -> None:
   """Checks that a cell is affine.
 

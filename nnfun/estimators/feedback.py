@@ -43,7 +43,7 @@ def draw(readout: base.Params, key: base.Array) -> base.Params:
       'expected params["readout"] with a matrix, in place of which errors come '
       f"back through a random one, got shapes {list(map(jnp.shape, leaves))}"
     )
-  keys = jax.random.split(key, len(leaves))
+  keys = jax.random.split(checks.own_key(key), len(leaves))
   drawn = [
     jax.random.normal(k, leaf.shape, leaf.dtype) * max(leaf.shape) ** -0.5
     if leaf.ndim == 2

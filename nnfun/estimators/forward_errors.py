@@ -72,6 +72,7 @@ def forward_errors(
     of the same recursion, with the sign of delta_0 to be turned; the sum here
     is the same number, without inverses)
   """
+  checks.check_is_cell(cell)
 
   def init(params, key):
     del key

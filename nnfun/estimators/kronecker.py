@@ -129,7 +129,7 @@ def _kronecker_influence(cell, factors):
     matrices = checks.matrices(params)
     zeros = [factors.zeros(w, state.size) for w in matrices]
     drawn = factors.randomness.zeros(len(matrices))
-    return KroneckerInfluence(jnp.copy(key), drawn, zeros)
+    return KroneckerInfluence(checks.own_key(key), drawn, zeros)
 
   def advance(params, influence, states, xs, resets):
     matrices, structure = jax.tree.flatten(params)

@@ -59,20 +59,24 @@ def init_fn(
 
   Returns:
     (params, key) to the state.
+
+  Raises:
+    ValueError: if the cell is none.
   """
+  checks.check_is_cell(cell)
 
   def init(params, key):
     if isinstance(cell, base.AffineCell):
       checks.matrices(params["cell"])
     state = base.initial_state(cell, params["cell"])
     if not carries:
-      return ParticlesState(state, None, None, None, jnp.copy(key))
+      return ParticlesState(state, None, None, None, checks.own_key(key))
     noise = jax.tree.map(
       lambda p: jnp.zeros((num_pairs, *p.shape), p.dtype), _flip(cell, params)
     )
     is_new = jnp.ones([], bool) if reuses else None
     particles = spread(state, num_pairs)
-    return ParticlesState(state, particles, noise, is_new, jnp.copy(key))
+    return ParticlesState(state, particles, noise, is_new, checks.own_key(key))
 
   return init
 

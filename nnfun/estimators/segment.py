@@ -85,7 +85,11 @@ def from_influence(
 
   Returns:
     The estimator.
+
+  Raises:
+    ValueError: if the cell is none.
   """
+  checks.check_is_cell(cell)
 
   def init(params, key):
     theta = params["cell"]

@@ -11,6 +11,7 @@ from jax import numpy as jnp
 from nnfun import base, loops, numerics, vectors
 from nnfun.estimators import (
   affine_step,
+  checks,
   sparse_influence,
   step_derivatives,
   stepwise,
@@ -73,6 +74,7 @@ def sketched_rtrl(
     1936, https://doi.org/10.1007/BF02288367 (what is sketched)
   """
   base.check_count("rank", rank)
+  checks.check_is_cell(cell)
   if cell.input_spec is None:
     raise ValueError(
       "sketched_rtrl is defined for cells with an input_spec, from which it "

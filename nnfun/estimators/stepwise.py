@@ -68,8 +68,9 @@ def from_step_influence(
     The estimator.
 
   Raises:
-    ValueError: if the feedback is neither.
+    ValueError: if the feedback is neither, or the cell none.
   """
+  checks.check_is_cell(cell)
   if feedback not in ("symmetric", "random"):
     raise ValueError(
       f'expected feedback "symmetric" or "random", got {feedback!r}'

@@ -7,7 +7,13 @@ from jax import flatten_util
 from jax import numpy as jnp
 
 from nnfun import base, loops, numerics, vectors
-from nnfun.estimators import affine_step, dense_influence, low_rank, segment
+from nnfun.estimators import (
+  affine_step,
+  checks,
+  dense_influence,
+  low_rank,
+  segment,
+)
 from nnfun.estimators import signs as signs_lib
 
 
@@ -71,7 +77,7 @@ def _rank_one_influence(cell, num_copies):
     of_state = jnp.zeros((num_copies, state.size), state.dtype)
     of_params = dense_influence.zero(params, num_copies)
     bits = signs_lib.zeros(of_state.shape)
-    return UOROInfluence(jnp.copy(key), bits, of_state, of_params)
+    return UOROInfluence(checks.own_key(key), bits, of_state, of_params)
 
   def advance(params, influence, states, xs, resets):
     key, bits, of_state, of_params = influence

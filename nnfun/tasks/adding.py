@@ -20,7 +20,7 @@ def adding(*, num_steps: int) -> base.Task:
     The task; x is [T, 2], y a `Target` whose weight is 1 at the last step.
 
   Raises:
-    ValueError: if T < 2.
+    ValueError: if T is not an integer of at least 2.
 
   References:
     Hochreiter, Schmidhuber, Long short-term memory, 1997,
@@ -28,8 +28,7 @@ def adding(*, num_steps: int) -> base.Task:
     Arjovsky, Shah, Bengio, Unitary evolution recurrent neural networks, 2016,
     https://arxiv.org/abs/1511.06464
   """
-  if num_steps < 2:
-    raise ValueError(f"expected num_steps >= 2, got {num_steps}")
+  base.check_count("num_steps", num_steps, at_least=2)
 
   def sample(key):
     key_numbers, key_first, key_second = jax.random.split(key, 3)

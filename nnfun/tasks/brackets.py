@@ -36,8 +36,7 @@ def brackets(
     ValueError: if a size is not positive.
   """
   _check(gap, num_kinds, num_letters)
-  if num_steps < 1:
-    raise ValueError(f"expected num_steps >= 1, got {num_steps}")
+  base.check_count("num_steps", num_steps)
   num_symbols = 2 * num_kinds + num_letters
 
   def sample(key):
@@ -89,8 +88,8 @@ def brackets_entropy(
     ValueError: if a size is not positive.
   """
   _check(gap, num_kinds, num_letters)
-  if window is not None and window < 1:
-    raise ValueError(f"expected window >= 1 or None, got {window}")
+  if window is not None:
+    base.check_count("window", window)
   bits = math.log2(num_kinds) + (gap - 1) * math.log2(num_letters)
   if window is not None and window < gap:
     bits += math.log2(num_kinds)
@@ -101,8 +100,6 @@ def brackets_entropy(
 
 
 def _check(gap, num_kinds, num_letters):
-  if min(gap, num_kinds, num_letters) < 1:
-    raise ValueError(
-      "expected gap, num_kinds and num_letters >= 1, got "
-      f"{gap}, {num_kinds} and {num_letters}"
-    )
+  sizes = dict(gap=gap, num_kinds=num_kinds, num_letters=num_letters)
+  for name, size in sizes.items():
+    base.check_count(name, size)

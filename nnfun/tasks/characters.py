@@ -38,9 +38,10 @@ def characters(
       "expected codes to be integers of shape [L], got shape "
       f"{list(codes.shape)} and dtype {codes.dtype}"
     )
-  if not 1 <= num_steps < len(codes):
+  base.check_count("num_steps", num_steps)
+  if num_steps >= len(codes):
     raise ValueError(
-      f"expected 1 <= num_steps < {len(codes)}, the length of the text, got "
+      f"expected num_steps < {len(codes)}, the length of the text, got "
       f"{num_steps}"
     )
   num_symbols = int(codes.max()) + 1 if num_symbols is None else num_symbols

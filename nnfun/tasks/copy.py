@@ -45,17 +45,17 @@ def copy(
     https://doi.org/10.1162/neco.1997.9.8.1735; Arjovsky, Shah, Bengio, Unitary
     evolution recurrent neural networks, 2016, https://arxiv.org/abs/1511.06464
   """
-  if num_symbols < 1 or max_length < 1 or delay < 0:
-    raise ValueError(
-      "expected num_symbols >= 1, max_length >= 1 and delay >= 0, got "
-      f"{num_symbols}, {max_length} and {delay}"
-    )
+  base.check_count("num_symbols", num_symbols)
+  base.check_count("max_length", max_length)
+  base.check_count("delay", delay, at_least=0)
   if length is None:
     length = max_length
-  if not isinstance(length, jax.Array) and not 1 <= length <= max_length:
-    raise ValueError(
-      f"expected 1 <= length <= max_length = {max_length}, got {length}"
-    )
+  if not isinstance(length, jax.Array):
+    base.check_count("length", length)
+    if length > max_length:
+      raise ValueError(
+        f"expected length <= max_length = {max_length}, got {length}"
+      )
   blank, go = num_symbols, num_symbols + 1
 
   def sample(key):

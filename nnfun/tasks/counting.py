@@ -35,11 +35,8 @@ def counting(*, num_steps: int, max_count: int) -> base.Task:
     Tallec, Ollivier, Unbiased online recurrent optimization, 2017,
     https://arxiv.org/abs/1702.05043
   """
-  if num_steps < 1 or max_count < 1:
-    raise ValueError(
-      "expected num_steps >= 1 and max_count >= 1, got "
-      f"{num_steps} and {max_count}"
-    )
+  base.check_count("num_steps", num_steps)
+  base.check_count("max_count", max_count)
 
   def sample(key):
     # The shortest line has three characters.

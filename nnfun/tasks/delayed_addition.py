@@ -29,7 +29,7 @@ def delayed_addition(
     The task; x and y are [T, 2].
 
   Raises:
-    ValueError: if a delay is negative or T is not positive.
+    ValueError: if a delay is no integer of at least 0, or T not a positive one.
 
   References:
     Marschall, Cho, Savin, A unified framework of online learning algorithms for
@@ -37,10 +37,10 @@ def delayed_addition(
     https://jmlr.org/papers/v21/19-562.html (section 4.2)
   """
   base.check_count("num_steps", num_steps)
-  if len(delays) != 2 or any(int(d) != d or d < 0 for d in delays):
-    raise ValueError(
-      f"expected two integer delays >= 0, in steps, got {delays}"
-    )
+  if len(delays) != 2:
+    raise ValueError(f"expected two delays, in steps, got {delays}")
+  for delay in delays:
+    base.check_count("a delay", delay, at_least=0)
 
   def sample(key):
     longest = max(delays)

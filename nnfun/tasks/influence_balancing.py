@@ -22,8 +22,7 @@ def influence_balancing(*, num_steps: int) -> base.Task:
     Tallec, Ollivier, Unbiased online recurrent optimization, 2017,
     https://arxiv.org/abs/1702.05043 (section 4.1)
   """
-  if num_steps < 1:
-    raise ValueError(f"expected num_steps >= 1, got {num_steps}")
+  base.check_count("num_steps", num_steps)
 
   def sample(key):
     del key
@@ -56,10 +55,11 @@ def influence_balancing_matrices(
   Raises:
     ValueError: if not 0 <= num_positive <= num_units.
   """
-  if not 0 <= num_positive <= num_units:
+  base.check_count("num_units", num_units)
+  base.check_count("num_positive", num_positive, at_least=0)
+  if num_positive > num_units:
     raise ValueError(
-      "expected 0 <= num_positive <= num_units, got "
-      f"{num_positive} and {num_units}"
+      f"expected num_positive <= num_units, got {num_positive} and {num_units}"
     )
   a = 0.5 * (jnp.eye(num_units) + jnp.eye(num_units, k=1))
   v = jnp.where(jnp.arange(num_units) < num_positive, 1.0, -1.0)

@@ -38,11 +38,10 @@ def temporal_order(*, num_steps: int, second_tenth: int = 5) -> base.Task:
     Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural
     networks, 2013, https://arxiv.org/abs/1211.5063
   """
-  if num_steps < 10 or not 2 <= second_tenth <= 9:
-    raise ValueError(
-      "expected num_steps >= 10 and second_tenth from 2 to 9, got "
-      f"{num_steps} and {second_tenth}"
-    )
+  base.check_count("num_steps", num_steps, at_least=10)
+  base.check_count("second_tenth", second_tenth, at_least=2)
+  if second_tenth > 9:
+    raise ValueError(f"expected second_tenth from 2 to 9, got {second_tenth}")
   tenth = num_steps // 10
 
   def sample(key):

@@ -1,5 +1,6 @@
 """Segments of affine cells against those of cells of which nothing is known."""
 
+import functools
 from unittest import mock
 
 import jax
@@ -67,7 +68,7 @@ class AffineSegmentTest(parameterized.TestCase):
   @parameterized.parameters("twice", "lstm", "gru")
   def test_estimates_have_derivatives(self, name):
     """Of the loss, and of the gradient in a direction, forward and reverse."""
-    with oracles.float64():
+    with oracles.float64(), mock.patch.object(affine_segment, "_LONG", 1):
       cell = _CELLS[name]
       loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
       direction = jax.tree.map(jnp.cos, params)
@@ -98,15 +99,55 @@ class AffineSegmentTest(parameterized.TestCase):
       oracles.assert_same_gradient(forward, expected[1])
       oracles.assert_same_gradient(reverse, expected[1])
 
-  def test_both_factors_of_a_product_have_derivatives(self):
-    w, dw = np.random.default_rng(0).normal(size=(2, 3, 4))
-    v, dv = np.random.default_rng(1).normal(size=(2, 4))
+  @parameterized.product(
+    copies=(False, True), axes=((None, None), (None, 0), (0, None), (0, 0))
+  )
+  def test_products_of_one_and_of_batches(self, copies, axes):
+    """Their values and derivatives, of weights that are shared or are not."""
+    rng = np.random.default_rng(0)
+    of_w, of_v = [(5,) * (axis is not None) for axis in axes]
+    w, dw = rng.normal(size=(2, *of_w, 3, 4))
+    v, dv = rng.normal(size=(2, *of_v, 4))
+
+    def product(w, v):
+      return affine_segment._product(w, w.T if copies else None, v)
+
     with oracles.float64():
-      actual = jax.jvp(
-        lambda w, v: affine_segment._product(w, w.T, v), (w, v), (dw, dv)
-      )
-    expected = w @ v, w @ dv + dw @ v
-    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+      if axes != (None, None):
+        product = jax.vmap(product, axes)
+      actual = jax.jvp(product, (w, v), (dw, dv))
+
+    def expected(w, v):
+      return np.einsum("...rz,...z->...r", w, v)
+
+    np.testing.assert_allclose(actual[0], expected(w, v), rtol=1e-12)
+    tangent = expected(w, dv) + expected(dw, v)
+    np.testing.assert_allclose(actual[1], tangent, rtol=1e-12)
+
+  @parameterized.parameters(
+    (40, True, True), (4, True, False), (40, False, False)
+  )
+  def test_only_batches_of_long_segments_copy_the_weights(
+    self, num_steps, batched, copies
+  ):
+    """Which it is, is known when the program is compiled."""
+    cell = nf.cells.lstm(num_inputs=3, num_units=5)
+    params = oracles.make_params(cell)
+    estimator = nf.estimators.truncated_bptt(cell, oracles.make_loss(cell))
+    state = estimator.init(params, jax.random.key(0))
+    xs, ys = oracles.make_episode(2 * num_steps)
+    xs, ys = (a.reshape(2, num_steps, *a.shape[1:]) for a in (xs, ys))
+
+    def estimate(params, xs, ys):
+      update = functools.partial(estimator.update, params, state)
+      if batched:
+        return jax.vmap(update)(xs, ys)
+      return update(xs[0], ys[0])
+
+    text = jax.jit(estimate).lower(params, xs, ys).compile().as_text()
+    self.assertNotIn("conditional(", text)
+    # Of w, a part of the parameters [20, 9], into w_t.
+    self.assertEqual("f32[5,20]" in text, copies)
 
   @parameterized.product(
     name=("vanilla", "gru"), large=(1, 10**6), on_accelerator=(False, True)
@@ -116,6 +157,7 @@ class AffineSegmentTest(parameterized.TestCase):
     with (
       oracles.float64(),
       mock.patch.object(affine_segment, "_LARGE", large),
+      mock.patch.object(affine_segment, "_LONG", 1),
       mock.patch.object(loops, "on_accelerator", lambda: on_accelerator),
     ):
       cell = _CELLS[name]

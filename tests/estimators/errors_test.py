@@ -75,6 +75,39 @@ class ErrorsTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         _run(make_estimator, params={"cell": theta, "readout": {}})
 
+  def test_something_else_than_a_cell(self):
+    """The arguments swapped, or a cell that is still to be made."""
+    cell = oracles.CELLS["vanilla"]()
+    loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+    for make_estimator in _every_estimator():
+      for arguments in ((loss_fn, cell), (nf.cells.vanilla, loss_fn)):
+        with self.assertRaisesRegex(
+          ValueError, "with a cell, as nf.cells|defined for an AffineCell"
+        ):
+          make_estimator(*arguments).init(params, jax.random.key(0))
+    with self.assertRaisesRegex(ValueError, "got GradientEstimator in its"):
+      nf.training.exact_gradient(
+        make_estimator(cell, loss_fn), loss_fn, params, *oracles.make_episode(4)
+      )
+
+  def test_something_else_than_a_key(self):
+    """Where one is needed; the others ignore it."""
+    raw = jax.random.key_data(jax.random.key(0))
+    num_random = 0
+    for make_estimator in _every_estimator():
+      cell = oracles.CELLS["vanilla"]()
+      estimator = make_estimator(cell, oracles.make_loss(cell))
+      params = oracles.make_params(cell)
+      state = estimator.init(params, raw)
+      jax.eval_shape(estimator.update, params, state, *oracles.make_episode(4))
+      for key in (0, None, jnp.zeros(2)):
+        try:
+          estimator.init(params, key)
+        except ValueError as error:
+          self.assertRegex(str(error), "expected a key, such as .*, got")
+          num_random += 1
+    self.assertGreaterEqual(num_random, 3 * 7)
+
   def test_params_are_checked_at_every_update(self):
     for make_estimator in _every_estimator():
       cell = oracles.CELLS["vanilla"]()

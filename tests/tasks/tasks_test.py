@@ -1,5 +1,6 @@
 """Tasks: what they show, what they ask, and their floors."""
 
+import functools
 import math
 
 import chex
@@ -31,7 +32,7 @@ class DelayedAdditionTest(parameterized.TestCase):
       np.testing.assert_allclose(y[t, 1], 1 - y[t, 0], rtol=1e-6)
 
   def test_errors(self):
-    with self.assertRaisesRegex(ValueError, "delays >= 0.*-1"):
+    with self.assertRaisesRegex(ValueError, "delay .* at least 0, got -1"):
       nf.tasks.delayed_addition(num_steps=4, delays=(-1, 2))
 
 
@@ -64,7 +65,7 @@ class CountingTest(parameterized.TestCase):
       )
 
   def test_errors(self):
-    with self.assertRaisesRegex(ValueError, "max_count >= 1.*and 0"):
+    with self.assertRaisesRegex(ValueError, "max_count .* positive .* got 0"):
       nf.tasks.counting(num_steps=4, max_count=0)
 
 
@@ -118,7 +119,7 @@ class CopyTest(parameterized.TestCase):
   def test_errors(self):
     with self.assertRaisesRegex(ValueError, "max_length = 3, got 4"):
       nf.tasks.copy(max_length=3, length=4)
-    with self.assertRaisesRegex(ValueError, "delay >= 0, got 8, 10 and -1"):
+    with self.assertRaisesRegex(ValueError, "delay .* at least 0, got -1"):
       nf.tasks.copy(delay=-1)
 
 
@@ -136,8 +137,43 @@ class AddingTest(absltest.TestCase):
     self.assertLess(abs(squared.mean() - 1 / 6), 4 * standard_error)
 
   def test_errors(self):
-    with self.assertRaisesRegex(ValueError, "num_steps >= 2, got 1"):
+    with self.assertRaisesRegex(ValueError, "num_steps .* at least 2, got 1"):
       nf.tasks.adding(num_steps=1)
+
+
+class SizesTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (nf.tasks.adding, "num_steps", {}),
+    (nf.tasks.brackets, "num_steps", dict(gap=2)),
+    (nf.tasks.brackets, "gap", dict(num_steps=3)),
+    (nf.tasks.brackets, "num_kinds", dict(num_steps=3, gap=2)),
+    (nf.tasks.brackets, "num_letters", dict(num_steps=3, gap=2)),
+    (nf.tasks.copy, "num_symbols", {}),
+    (nf.tasks.copy, "max_length", {}),
+    (nf.tasks.copy, "length", {}),
+    (nf.tasks.copy, "delay", {}),
+    (nf.tasks.counting, "num_steps", dict(max_count=3)),
+    (nf.tasks.counting, "max_count", dict(num_steps=3)),
+    (nf.tasks.delayed_addition, "num_steps", {}),
+    (nf.tasks.influence_balancing, "num_steps", {}),
+    (nf.tasks.influence_balancing_matrices, "num_units", {}),
+    (nf.tasks.influence_balancing_matrices, "num_positive", {}),
+    (nf.tasks.temporal_order, "num_steps", {}),
+    (nf.tasks.temporal_order, "second_tenth", dict(num_steps=20)),
+    (functools.partial(nf.tasks.characters, np.arange(9)), "num_steps", {}),
+  )
+  def test_are_whole_numbers(self, make, name, others):
+    for size in (4.0, -3, "4", None if name != "length" else 2.5):
+      with self.assertRaisesRegex(ValueError, f"{name} to be a.*got {size!r}"):
+        make(**others, **{name: size})
+
+  def test_delays_are_two_whole_numbers(self):
+    for delays, message in (
+      ((2.0, 4), "a delay .* got 2.0"),
+      ((1, 2, 3), r"two delays.*got \(1, 2, 3\)"),
+    ):
+      with self.assertRaisesRegex(ValueError, message):
+        nf.tasks.delayed_addition(num_steps=4, delays=delays)
 
 
 class InfluenceBalancingTest(absltest.TestCase):

@@ -160,7 +160,7 @@ def learner(
     go_on = jax.vmap(estimator.update, (None, 0, 0, 0, 0))
     states, found = go_on(params, states, xs, ys, resets)
     # The mean over the batch and the segment's steps.
-    grads = jax.tree.map(lambda g: g.mean(0) / segment, found.grads)
+    grads = nf.numerics.batch_mean(found.grads, 1 / segment)
     updates, opt_state = optimizer.update(grads, opt_state, params)
     params = optax.apply_updates(params, updates)
     num_said = ys[1].sum()
