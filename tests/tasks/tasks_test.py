@@ -55,6 +55,27 @@ class CountingTest(parameterized.TestCase):
       shares = np.bincount(counts, minlength=6)[1:] / len(counts)
       np.testing.assert_allclose(shares, 1 / 5, atol=0.12)  # 5 errors.
 
+  @parameterized.parameters(
+    (10, 10**9), (1000, 2**31 - 2), (10**5, 10**5), (70_000, 10**6)
+  )
+  def test_lines_may_be_longer_than_the_text(self, num_steps, max_count):
+    task = nf.tasks.counting(num_steps=num_steps, max_count=max_count)
+    for seed in range(5):
+      key = jax.random.key(seed)
+      episode = task.sample(key)
+      x, y = np.argmax(episode.x, axis=-1), np.asarray(episode.y)
+      # The same counts, written out with integers of any size.
+      counts = jax.random.randint(
+        key, (num_steps // 3 + 1,), 1, max_count + 1, jnp.int32
+      )
+      text = ""
+      for n in map(int, counts):
+        room = max(num_steps + 1 - len(text), 0)
+        text += "a" * min(n, room) + "b" * min(n, max(room - n, 0)) + "|"
+      expected = np.array(["ab|".index(c) for c in text[: num_steps + 1]])
+      np.testing.assert_array_equal(x, expected[:-1])
+      np.testing.assert_array_equal(y, expected[1:])
+
   def test_float64_changes_nothing(self):
     task = nf.tasks.counting(num_steps=20, max_count=4)
     narrow = task.sample(jax.random.key(0))
