@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import optax
 from jax import numpy as jnp
 
@@ -179,7 +180,7 @@ def softmax(x: base.Array, inverse_temperature: float = 1.0) -> base.Array:
     grows like c, and overflows where the dtype cannot hold it (float16).
 
   Raises:
-    ValueError: if x is not a vector, or c is negative.
+    ValueError: if x is not a vector, or c, where it is not traced, negative.
 
   >>> print(softmax(jnp.array([1.0, 3.0, 3.0]), jnp.inf))
   [0.  0.5 0.5]
@@ -203,7 +204,7 @@ def log_softmax(x: base.Array, inverse_temperature: float = 1.0) -> base.Array:
     value, and at c = inf, where the derivative is returned as 0.
 
   Raises:
-    ValueError: if x is not a vector, or c is negative.
+    ValueError: if x is not a vector, or c, where it is not traced, negative.
   """
   scores, dtype = _checked_scores(x, inverse_temperature)
   return jax.nn.log_softmax(scores).astype(dtype)
@@ -225,7 +226,7 @@ def sparsemax(x: base.Array, inverse_temperature: float = 1.0) -> base.Array:
     [N] in the dtype of x.
 
   Raises:
-    ValueError: if x is not a vector, or c is negative.
+    ValueError: if x is not a vector, or c, where it is not traced, negative.
 
   References:
     Martins, Astudillo, From softmax to sparsemax, 2016,
@@ -236,8 +237,9 @@ def sparsemax(x: base.Array, inverse_temperature: float = 1.0) -> base.Array:
   """
   scores, dtype = _checked_scores(x, inverse_temperature)
   # What lies 1 or more below the maximum is outside the support and does not
-  # enter tau. Raised to -1 it cannot overflow the projection's sums.
-  near = jnp.maximum(scores, -1).astype(float)  # optax's own, under x64 too
+  # enter tau >= -1. Raised to -2 it cannot overflow the projection's sums, and
+  # stays below tau however that is rounded.
+  near = jnp.maximum(scores, -2).astype(float)  # optax's own, under x64 too
   return optax.projections.projection_simplex(near).astype(dtype)
 
 
@@ -316,7 +318,9 @@ def _positive(name, value):
 
 
 def _not_negative(c):
-  if isinstance(c, (int, float)) and not c >= 0:
+  # As a NumPy array: inside of jit, JAX traces what it does with constants.
+  is_known = not isinstance(c, jax.core.Tracer)
+  if is_known and not np.all(np.asarray(c) >= 0):
     raise ValueError(f"expected inverse_temperature >= 0, got {c}")
   return c
 

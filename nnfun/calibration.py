@@ -6,6 +6,7 @@ Functions take a whole set of examples: calibration is a property of a set.
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 
 from nnfun import activations, base, numerics
@@ -55,7 +56,9 @@ def reliability(
     )
   base.check_count("num_bins", num_bins)
   dtype = jnp.promote_types(confidences.dtype, jnp.float32)
-  edges = jnp.arange(1, num_bins, dtype=dtype) / num_bins
+  # By NumPy, for XLA multiplies by 1 / M, and m / M is no longer the nearest
+  # number, which a confidence on the edge is.
+  edges = (np.arange(1, num_bins) / num_bins).astype(dtype)
   bins = jnp.searchsorted(edges, confidences.astype(dtype))
   counts = jnp.bincount(bins, length=num_bins)
   num_parts = -(-bins.size // num_bins)

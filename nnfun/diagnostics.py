@@ -97,14 +97,16 @@ def estimator_error(
   samples, target = samples.astype(dtype), target.astype(dtype)
   num_samples = samples.shape[0]
   mean = jnp.mean(samples, axis=0)
-  size = jnp.linalg.norm(target)
-  variance = jnp.sum((samples - mean[None]) ** 2) / (num_samples - 1.0)
-  squared_distance = jnp.mean(jnp.sum((samples - target[None]) ** 2, axis=1))
+  # Norms without the squares of entries, which over- or underflow long before
+  # a gradient does; for the same reason the cosine is that of unit vectors.
+  norm = numerics.global_norm
+  size = norm(target)
+  num_pairs = num_samples * (num_samples - 1.0)
   return EstimatorError(
-    cosine=mean @ target / (jnp.linalg.norm(mean) * size),
-    relative_bias=jnp.linalg.norm(mean - target) / size,
-    standard_error=jnp.sqrt(variance / num_samples) / size,
-    relative_deviation=jnp.sqrt(squared_distance) / size,
+    cosine=(mean / norm(mean)) @ (target / size),
+    relative_bias=norm(mean - target) / size,
+    standard_error=norm(samples - mean[None]) / num_pairs**0.5 / size,
+    relative_deviation=norm(samples - target[None]) / num_samples**0.5 / size,
   )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import jax
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, numerics
 
 Initializer = jax.nn.initializers.Initializer
 
@@ -130,10 +130,12 @@ def with_spectral_radius(
   def init(key, shape, dtype=None, out_sharding=None):
     if len(shape) != 2 or shape[0] != shape[1]:
       raise ValueError(f"expected a square shape [N, N], got {list(shape)}")
-    weights = initializer(key, shape, dtype, out_sharding)
+    drawn = initializer(key, shape, dtype, out_sharding)
+    weights = numerics.widen(drawn)  # LAPACK has no half precision.
     radius = jnp.max(jnp.abs(jnp.linalg.eigvals(weights)))
     factor = spectral_radius / jnp.where(radius > 0, radius, 1)
-    return weights * jnp.where(radius > 0, factor, 1).astype(weights.dtype)
+    factor = jnp.where(radius > 0, factor, 1).astype(weights.dtype)
+    return (weights * factor).astype(drawn.dtype)
 
   return init
 

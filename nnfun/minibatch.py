@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import optax
 from jax import numpy as jnp
 
-from nnfun import base
+from nnfun import base, updates
+from nnfun.estimators import checks
 
 LossFn = Callable[[base.Params, base.PyTree, base.PyTree], base.Array]
 EvaluateFn = Callable[[base.Params], base.PyTree]
@@ -49,7 +51,8 @@ def fit(
 
   Args:
     loss_fn: (params, x, y) -> scalar, of one example.
-    optimizer: any of optax.
+    optimizer: any of optax but a line search. One that takes them gets the loss
+      of the batch as `value` and the gradient as `grad`.
     params: where to start.
     key: randomness of the shuffles.
     xs: inputs, leaves [N, ...].
@@ -64,7 +67,8 @@ def fit(
     the evaluations.
 
   Raises:
-    ValueError: if the leaves differ in N, or a count is out of range.
+    ValueError: if the leaves differ in N, a count is not an integer or out of
+      range, the loss no real scalar, or the optimiser needs a line search.
 
   >>> xs = jnp.linspace(-1.0, 1.0, 8)
   >>> square = lambda w, x, y: (w * x - y) ** 2
@@ -81,23 +85,26 @@ def fit(
       f"expected a batch_size from 1 to the {num_examples} examples, got "
       f"{batch_size}"
     )
-  if num_epochs < 0:
-    raise ValueError(f"expected num_epochs >= 0, got {num_epochs}")
+  base.check_count("batch_size", batch_size)
+  if not isinstance(num_epochs, int | np.integer) or num_epochs < 0:
+    raise ValueError(f"expected an integer num_epochs >= 0, got {num_epochs}")
   evaluate_fn = evaluate_fn or (lambda params: None)
   # NumPy arrays cannot be indexed with what is traced.
   params, xs, ys = jax.tree.map(jnp.asarray, (params, xs, ys))
   num_batches = num_examples // batch_size
 
+  def example_loss(*args):
+    return checks.real_scalar("loss_fn(params, x, y)", loss_fn(*args))
+
   def batch_loss(params, batch):
     batch_xs, batch_ys = jax.tree.map(lambda leaf: leaf[batch], (xs, ys))
-    losses = jax.vmap(loss_fn, (None, 0, 0))(params, batch_xs, batch_ys)
+    losses = jax.vmap(example_loss, (None, 0, 0))(params, batch_xs, batch_ys)
     return jnp.mean(losses)
 
   def step(carry, batch):
-    params, optimizer_state = carry
-    loss, grads = jax.value_and_grad(batch_loss)(params, batch)
-    updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
-    return (optax.apply_updates(params, updates), optimizer_state), loss
+    params, _ = carry
+    estimate = base.Estimate(*jax.value_and_grad(batch_loss)(params, batch))
+    return updates.apply(optimizer, *carry, estimate), estimate.loss
 
   def epoch(carry, key_epoch):
     order = jax.random.permutation(key_epoch, num_examples)

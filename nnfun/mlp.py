@@ -164,7 +164,7 @@ def backpropagation(
     cost: (a^L, y) -> scalar.
 
   Returns:
-    The cost, and its gradient in the structure of the parameters.
+    The cost, and its gradient in structure and dtypes of the parameters.
 
   Raises:
     ValueError: as `forward` does, or if a slope has a wrong shape.
@@ -182,7 +182,11 @@ def backpropagation(
     error = params[i + 1]["w"].T @ delta
     delta = _pull(activations[i], preactivations[i], error)
     grads.append(_layer_gradient(delta, inputs[i]))
-  return base.Estimate(loss=loss, grads=tuple(reversed(grads)))
+  # An input in a wider dtype widens all that is computed from it.
+  grads = jax.tree.map(
+    lambda g, p: g.astype(jnp.result_type(p)), tuple(reversed(grads)), params
+  )
+  return base.Estimate(loss=loss, grads=grads)
 
 
 def _layer_gradient(delta, layer_input):

@@ -14,7 +14,7 @@ import optax
 from jax import lax
 from jax import numpy as jnp
 
-from nnfun import base, estimators, loops, numerics
+from nnfun import base, estimators, loops, numerics, updates
 from nnfun.estimators import checks
 from nnfun.segments import cut as cut
 from nnfun.segments import num_segments as num_segments
@@ -412,21 +412,6 @@ def _sequences(xs, ys, resets):
 
 
 def _apply(optimizer, number, params, optimizer_state, estimate, on_update):
-  """Changes the parameters; the optimiser gets whatever it may ask for."""
   if on_update is not None:
     on_update(number, params, estimate)
-  update = optax.with_extra_args_support(optimizer).update
-  loss, grads = estimate
-  try:
-    updates, optimizer_state = update(
-      grads, optimizer_state, params, value=loss, grad=grads
-    )
-  except TypeError as error:
-    if "value_fn" not in str(error):
-      raise
-    raise ValueError(
-      "expected an optimizer that needs a gradient and a loss, got one with a "
-      "line search (value_fn), which evaluates the loss at other parameters: a "
-      "stream passes once"
-    ) from error
-  return optax.apply_updates(params, updates), optimizer_state
+  return updates.apply(optimizer, params, optimizer_state, estimate)

@@ -157,8 +157,15 @@ class FamilyTest(parameterized.TestCase):
     for shape in ((), (2, 3), (0,)):
       with self.assertRaisesRegex(ValueError, r"one vector \[N\].*got shape"):
         fn(jnp.zeros(shape))
-    with self.assertRaisesRegex(ValueError, "inverse_temperature >= 0, got -1"):
-      fn(jnp.zeros(2), -1.0)
+    for make in (int, float, np.float32, np.float64, np.array, jnp.float32):
+      negative = functools.partial(fn, inverse_temperature=make(-1))
+      for call in (negative, jax.jit(negative)):
+        with self.assertRaisesRegex(
+          ValueError, "inverse_temperature >= 0, got -1"
+        ):
+          call(jnp.zeros(2))
+    # One that is traced cannot be looked at.
+    chex.assert_shape(jax.jit(fn)(jnp.zeros(2), -1.0), (2,))
 
 
 class SoftmaxTest(parameterized.TestCase):
@@ -297,6 +304,21 @@ class SparsemaxTest(parameterized.TestCase):
   def test_is_the_projection(self, entries):
     actual = VALUES["sparsemax"](np.array(entries, np.float32), 1.0)
     np.testing.assert_allclose(actual, _sparsemax_oracle(entries), atol=1e-6)
+
+  @parameterized.parameters(2, 3, 6, 7, 20, 50)
+  def test_support_is_that_of_float64(self, size):
+    # By sorting, algorithm 1 of the paper.
+    xs = np.random.default_rng(size).normal(size=(300, size)) * 3
+    xs = np.float32(xs)
+    ps = jax.vmap(VALUES["sparsemax"], (0, None))(xs, 1.0)
+    descending = -np.sort(-np.float64(xs), axis=1)
+    excess = np.cumsum(descending, axis=1) - 1
+    k = np.arange(1, size + 1)[np.newaxis]
+    num_kept = np.sum(k * descending > excess, axis=1, keepdims=True)
+    tau = np.take_along_axis(excess, num_kept - 1, axis=1) / num_kept
+    expected = np.maximum(xs - tau, 0)
+    np.testing.assert_array_equal(ps > 0, expected > 0)
+    np.testing.assert_allclose(ps, expected, atol=1e-6)
 
   @parameterized.parameters(-2.0, -1.0, -0.3, 0.0, 0.9, 1.0, 5.0)
   def test_of_two_is_a_ramp(self, difference):

@@ -68,6 +68,24 @@ class ReliabilityTest(parameterized.TestCase):
       bins.counts, jnp.zeros(15, int).at[0].set(2).at[-1].set(2)
     )
 
+  @parameterized.product(
+    dtype=(np.float32, np.float64), num_bins=(2, 3, 10, 49, 50, 99, 100)
+  )
+  def test_right_ends_are_inside(self, dtype, num_bins):
+    # k / M, rounded to the nearest number of the dtype.
+    ends = np.array([k / num_bins for k in range(1, num_bins + 1)], dtype)
+    with jax.enable_x64(dtype == np.float64):
+      reliability = functools.partial(
+        calibration.reliability, num_bins=num_bins
+      )
+      for fn in (reliability, jax.jit(reliability)):
+        for values in (ends, np.nextafter(ends, dtype(0))):
+          counts = fn(values, np.ones(num_bins, bool)).counts
+          np.testing.assert_array_equal(counts, np.ones(num_bins))
+        beyond = fn(np.nextafter(ends, dtype(2)), np.ones(num_bins, bool))
+        expected = [0] + [1] * (num_bins - 2) + [2]
+        np.testing.assert_array_equal(beyond.counts, expected)
+
   def test_error_against_a_loop(self):
     rng = np.random.default_rng(0)
     confidences = rng.uniform(size=300).astype(np.float32)

@@ -99,6 +99,25 @@ class EstimatorErrorTest(parameterized.TestCase):
     np.testing.assert_allclose(actual[0], expected[0], rtol=1e-6)
     self.assertEqual({x.dtype for x in actual}, {jnp.dtype("float32")})
 
+  @parameterized.parameters(*range(-100, 101, 25))
+  def test_is_free_of_scale(self, exponent):
+    rng = np.random.default_rng(0)
+    exact = rng.normal(size=7)
+    for relative in (1.0, 2.0**-10):
+      # Estimates about the exact gradient, and much smaller ones.
+      estimates = relative * (exact[np.newaxis] + rng.normal(size=(5, 7)))
+      mean, size = estimates.mean(axis=0), np.linalg.norm(exact)
+      expected = (
+        mean @ exact / (np.linalg.norm(mean) * size),
+        np.linalg.norm(mean - exact) / size,
+        np.sqrt(np.sum((estimates - mean) ** 2) / 4 / 5) / size,
+        np.sqrt(np.sum((estimates - exact) ** 2) / 5) / size,
+      )
+      actual = jax.jit(nf.diagnostics.estimator_error)(
+        np.float32(2.0**exponent * estimates), np.float32(2.0**exponent * exact)
+      )
+      np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
   def test_structures(self):
     with self.assertRaisesRegex(ValueError, "structure of the exact"):
       nf.diagnostics.estimator_error({"a": jnp.ones((1, 2))}, jnp.ones(2))

@@ -118,6 +118,21 @@ class SpectralRadiusTest(parameterized.TestCase):
       factor = radius / np.abs(np.linalg.eigvals(drawn)).max()
       np.testing.assert_allclose(weights, factor * drawn, rtol=1e-4)
 
+  @parameterized.parameters(jnp.bfloat16, jnp.float16, jnp.float32)
+  def test_any_dtype(self, dtype):
+    for inner in (initializers.sparse(15), jax.nn.initializers.normal(10.0)):
+      init = initializers.with_spectral_radius(inner, 0.95)
+      key = jax.random.key(0)
+      weights = init(key, (50, 50), dtype)
+      self.assertEqual(weights.dtype, dtype)
+      drawn = np.asarray(inner(key, (50, 50), dtype), np.float64)
+      factor = 0.95 / np.abs(np.linalg.eigvals(drawn)).max()
+      # Rounded once.
+      rtol = float(jnp.finfo(dtype).eps) / 2 + 1e-4
+      np.testing.assert_allclose(
+        np.asarray(weights, np.float64), factor * drawn, rtol=rtol, atol=1e-6
+      )
+
   def test_a_nilpotent_matrix_stays(self):
     def strictly_upper(key, shape, dtype=None, out_sharding=None):
       del key, dtype, out_sharding

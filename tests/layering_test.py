@@ -24,6 +24,7 @@ _LAYERS = (
     "nnfun.theory",
     "nnfun.data",
     "nnfun.segments",
+    "nnfun.updates",
   ),
   (
     "nnfun.mlp",

@@ -236,7 +236,70 @@ class FitTest(parameterized.TestCase):
     second = train(first, jax.random.key(9), 0.5)
     chex.assert_trees_all_equal_shapes_and_dtypes(first, second)
 
+  def test_an_optimizer_gets_the_loss_and_the_gradient(self):
+    # Polyak's step, (loss - f_min) / norm(gradient)^2 gradient, in NumPy.
+    with oracles.float64():
+      xs = np.linspace(-1, 1, 8)
+      fitted = nf.minibatch.fit(
+        lambda w, x, y: (w * x - y) ** 2,
+        optax.polyak_sgd(max_learning_rate=10.0),
+        0.5,
+        _KEY,
+        xs,
+        3 * xs,
+        batch_size=8,
+        num_epochs=5,
+      )
+    w, losses = 0.5, []
+    for _ in range(5):
+      losses.append(np.mean((w * xs - 3 * xs) ** 2))
+      slope = np.mean(2 * (w * xs - 3 * xs) * xs)
+      w -= losses[-1] / slope**2 * slope
+    np.testing.assert_allclose(fitted.params, w, rtol=1e-10)
+    np.testing.assert_allclose(fitted.losses, losses, rtol=1e-10)
+
+  def test_reduces_the_rate_on_a_plateau(self):
+    # A constant loss: the scale is halved once in two updates.
+    plateau = optax.contrib.reduce_on_plateau(factor=0.5, patience=2)
+    fitted = nf.minibatch.fit(
+      lambda w, x, y: 1.0 + 0 * w,
+      optax.chain(optax.sgd(0.5), plateau),
+      0.0,
+      _KEY,
+      np.zeros(4),
+      np.zeros(4),
+      batch_size=1,
+      num_epochs=2,
+    )
+    scale = optax.tree.get(fitted.optimizer_state, "scale")
+    self.assertLess(scale, 1)
+
+  def test_refuses_a_line_search(self):
+    xs, ys = _examples(10)
+    with self.assertRaisesRegex(ValueError, "line search"):
+      nf.minibatch.fit(
+        _loss, optax.lbfgs(), _params(), _KEY, xs, ys, batch_size=5,
+        num_epochs=1,
+      )  # fmt: skip
+
   @parameterized.parameters(
+    (lambda loss: jnp.stack([loss, loss]), r"real scalar, got shape \(2,\)"),
+    (lambda loss: loss[jnp.newaxis], r"real scalar, got shape \(1,\)"),
+    (lambda loss: 1j * loss, r"real scalar, got .* complex64"),
+    (lambda loss: (loss, loss), r"real scalar, got a tuple"),
+  )
+  def test_refuses_a_loss_that_is_no_real_scalar(self, change, message):
+    xs, ys = _examples(10)
+    with self.assertRaisesRegex(ValueError, message):
+      nf.minibatch.fit(
+        lambda *args: change(_loss(*args)), optax.sgd(0.1), _params(), _KEY,
+        np.float32(xs), np.float32(ys), batch_size=5, num_epochs=1,
+      )  # fmt: skip
+
+  @parameterized.parameters(
+    (dict(batch_size=2.0), r"batch_size to be a positive integer, got 2.0"),
+    (dict(batch_size=True), r"batch_size to be a positive integer, got True"),
+    (dict(num_epochs=2.0), r"integer num_epochs >= 0, got 2.0"),
     (dict(batch_size=0), r"from 1 to the 10 examples, got 0"),
     (dict(batch_size=11), r"from 1 to the 10 examples, got 11"),
     (dict(num_epochs=-1), r"num_epochs >= 0, got -1"),

@@ -106,6 +106,30 @@ class BackpropagationTest(parameterized.TestCase):
     grads = _compare_with_autodiff(layers, cost, y)
     self.assertGreater(np.abs(grads[-1]["w"]).max(), 1e-4)
 
+  @parameterized.product(
+    params_dtype=(jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64),
+    x_dtype=(jnp.bfloat16, jnp.float32, jnp.float64),
+  )
+  def test_gradients_have_the_dtypes_of_autodiff(self, params_dtype, x_dtype):
+    layers, cost, y = NETWORKS["nielsen"]
+    with jax.enable_x64(True):
+      params, x, y = _example(layers, y)
+      params = jax.tree.map(lambda p: jnp.asarray(p, params_dtype), params)
+      params[1]["b"] = params[1]["b"].astype(jnp.float32)  # Of its own.
+      x, y = jnp.asarray(x, x_dtype), jnp.asarray(y, x_dtype)
+      loss_fn = lambda p: cost(mlp.apply(p, x, layers), y)
+      expected = jax.jit(jax.value_and_grad(loss_fn))(params)
+      actual = jax.jit(lambda p: mlp.backpropagation(p, x, y, layers, cost))(
+        params
+      )
+    chex.assert_trees_all_equal_dtypes(tuple(actual), expected)
+    for leaf, other in zip(
+      *map(jax.tree.leaves, (actual, expected)), strict=True
+    ):
+      np.testing.assert_allclose(
+        np.float64(leaf), np.float64(other), rtol=0.05, atol=1e-3
+      )
+
   def test_a_wrong_slope_is_noticed(self):
     # The control of the test above, in the first and in the last layer.
     right = act.sigmoid

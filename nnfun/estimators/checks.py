@@ -223,7 +223,23 @@ def checked_loss(
       "it needs one vector, take nf.base.last_leaf(state_t), which is the h of "
       "(c, h), or cell.output(state_t)"
     ) from error
-  expected = "expected loss_fn(params, state_t, y_t) to return a real scalar"
+  return real_scalar("loss_fn(params, state_t, y_t)", loss)
+
+
+def real_scalar(call: str, loss: Any) -> base.Array:
+  """Returns a loss, which has to be a real scalar.
+
+  Args:
+    call: what returned it.
+    loss: the loss.
+
+  Returns:
+    The loss, an array.
+
+  Raises:
+    ValueError: if it is not.
+  """
+  expected = f"expected {call} to return a real scalar"
   if not isinstance(loss, jax.Array | np.ndarray | np.generic | float):
     raise ValueError(f"{expected}, got a {type(loss).__name__}")
   if jnp.shape(loss) or not jnp.issubdtype(jnp.result_type(loss), jnp.floating):

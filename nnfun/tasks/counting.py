@@ -42,7 +42,10 @@ def counting(*, num_steps: int, max_count: int) -> base.Task:
     # The shortest line has three characters.
     num_lines = num_steps // 3 + 1
     counts = jax.random.randint(key, (num_lines,), 1, max_count + 1, jnp.int32)
-    ends = jnp.cumsum(2 * counts + 1)
+    counts = jnp.minimum(counts, num_steps + 1)  # No longer than the text.
+    # The sum may pass the largest int32, though not before the end of the text,
+    # and must not come back.
+    ends = jax.lax.cummax(jnp.cumsum(2 * counts + 1))
     t = jnp.arange(num_steps + 1, dtype=jnp.int32)
     line = jnp.searchsorted(ends, t, side="right")
     place = t - (ends - (2 * counts + 1))[line]

@@ -56,7 +56,8 @@ def mode_strength(
     t: time, not negative, any shape.
     s: singular value of the mode, not negative; at s = 0 the strength decays
       as u_0 / (1 + 2 u_0 t / tau).
-    u_0: strength at the start, not negative; above s it decays to s.
+    u_0: strength at the start, not negative; above s it decays to s. At 0 the
+      derivative by it is e^x, and NaN where e^(2 x) is beyond the dtype.
     tau: time constant, 1 / (learning rate) for a time in epochs.
 
   Returns:
@@ -74,7 +75,10 @@ def mode_strength(
   # Divided by e^x, which overflows, and with (1 - e^-x) / s, which is 0 / 0 at
   # s = 0, written as 2 t / tau (1 - e^-x) / x.
   rise = 2 * u_0 * t / tau * numerics.exprel(-x)
-  return u_0 / (jnp.exp(-x) + rise)
+  below = jnp.exp(-x) + rise
+  # Both underflow at u_0 = 0, where u stays 0.
+  least = jnp.finfo(jnp.result_type(below)).tiny
+  return u_0 / jnp.where(below == 0, least, below)
 
 
 def mode_rate(

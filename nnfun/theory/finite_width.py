@@ -109,8 +109,13 @@ def relu_fourth_moment(widths: Sequence[int]) -> float:
 def _log_factor(width):
   """Returns mean and variance of log((2 / n) chi^2_k), k ~ Binomial, k > 0."""
   k = np.arange(1, width + 1)
-  weights = np.array([math.comb(width, i) / 2**width for i in range(width + 1)])
-  weights = weights[1:] / np.sum(weights[1:])
+  # The binomial law from its middle upwards, C(n, k) / C(n, k - 1) =
+  # (n - k + 1) / k, where nothing overflows; below it is the mirror image.
+  middle = width // 2
+  ratios = (width + 1 - k[middle:]) / k[middle:]
+  upper = np.append(1.0, np.cumprod(ratios))
+  weights = np.append(upper[::-1][:middle], upper)[1:]
+  weights = weights / np.sum(weights)
   # E[log chi^2_k] = digamma(k / 2) + log 2, Var = trigamma(k / 2).
   means = special.digamma(k / 2) + math.log(4 / width)
   mean = weights @ means

@@ -151,7 +151,8 @@ def chi_1(
 
   Args:
     activation: phi.
-    q: variance, a scalar >= 0.
+    q: variance, a scalar >= 0. At q = 0 the value is sigma_w^2 phi'(0)^2, which
+      in a kink is not the limit: 0 for ReLU, and sigma_w^2 / 2 for any q > 0.
     sigma_w: not negative.
     kinks: of phi.
 

@@ -6,10 +6,11 @@ Gauss-Hermite nodes converge like 1 / n at a kink and like 1 / sqrt(n) at a jump
 every piece into panels that shrink towards both ends by factors of 2, with 12
 Gauss-Legendre nodes in each. The same grading resolves a steep sigmoid.
 
-In float64 a mean over one Gaussian is right to 1e-13 of its size. Over two, it
-is right to 1e-11 for a smooth function and q <= 1000, and for ReLU the
-shortfall of the mean from its value at c = 1 is right to 1e-5 of itself up to
-1 - c = 1e-6.
+In float64 a mean over one Gaussian is right to 1e-13 of its size for functions
+as steep as tanh(s u) with s^2 q <= 1e6, to 1e-3 up to 1e8; beyond, the smallest
+panel is too wide for them. Over two, it is right to 1e-10 for s^2 q <= 1000, to
+1e-4 up to 1e4, and for ReLU the shortfall of the mean from its value at c = 1
+is right to 1e-5 of itself up to 1 - c = 1e-6.
 """
 
 import functools
@@ -26,7 +27,8 @@ from nnfun import base
 ElementwiseFn = Callable[[base.Array], base.Array]
 
 _LIMIT = 9.0  # The tails beyond, in standard deviations, weigh 2e-19.
-_HALVINGS = 7  # Towards each end of a piece.
+# Towards each end of a piece. The means over two take the square of the nodes.
+_HALVINGS, _PAIR_HALVINGS = 14, 7
 _NUM_NODES = 12  # In each panel.
 
 
@@ -50,7 +52,7 @@ def gaussian_nodes(
   check_scalar("q", q)
   q = _floating(q)
   scale = _sqrt(q)
-  z, weights = _rule(_breaks(kinks) / _or_one(scale))
+  z, weights = _rule(_breaks(kinks) / _or_one(scale), _HALVINGS)
   return scale * z, weights + 0 * q  # A variance of NaN has no mean.
 
 
@@ -146,10 +148,10 @@ def _pair_mean_jvp(fn, slope_fn, kinks, primals, tangents):
 def _pair_mean(fn, kinks, q, c):
   scale, rest = _sqrt(q), _sqrt((1 - c) * (1 + c))
   breaks = _breaks(kinks) / _or_one(scale)
-  x, weights = _rule(breaks)
+  x, weights = _rule(breaks, _PAIR_HALVINGS)
 
   def given(x):
-    y, weights = _rule((breaks - c * x) / _or_one(rest))
+    y, weights = _rule((breaks - c * x) / _or_one(rest), _PAIR_HALVINGS)
     return jnp.sum(weights * fn(scale * (c * x + rest * y)))
 
   return jnp.sum(weights * fn(scale * x) * jax.vmap(given)(x)) + 0 * (q + c)
@@ -160,21 +162,21 @@ def _breaks(kinks):
   return jnp.asarray(sorted({0.0, *map(float, kinks)}))
 
 
-def _rule(breaks):
+def _rule(breaks, halvings):
   """Returns the nodes, and their weights times the Gaussian density."""
   inside = jnp.clip(breaks, -_LIMIT, _LIMIT)
   edges = jnp.concatenate([inside[:1] * 0 - _LIMIT, inside])
   lengths = jnp.diff(edges, append=_LIMIT)
-  position, weight = (jnp.asarray(a, edges.dtype) for a in _template())
+  position, weight = (jnp.asarray(a, edges.dtype) for a in _template(halvings))
   z = jnp.ravel(edges[:, None] + lengths[:, None] * position[None])
   density = jnp.exp(-jnp.square(z) / 2) / math.sqrt(2 * math.pi)
   return z, jnp.ravel(lengths[:, None] * weight[None]) * density
 
 
 @functools.cache
-def _template():
+def _template(halvings):
   """Nodes and weights of the graded composite rule on [0, 1]."""
-  half = np.append(0, 2.0 ** np.arange(-_HALVINGS, 0))
+  half = np.append(0, 2.0 ** np.arange(-halvings, 0))
   edges = np.append(half, 1 - half[-2::-1])
   nodes, weights = np.polynomial.legendre.leggauss(_NUM_NODES)
   lengths = np.diff(edges)[:, np.newaxis]

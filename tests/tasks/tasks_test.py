@@ -56,6 +56,31 @@ class CountingTest(parameterized.TestCase):
       shares = np.bincount(counts, minlength=6)[1:] / len(counts)
       np.testing.assert_allclose(shares, 1 / 5, atol=0.12)  # 5 errors.
 
+  @parameterized.parameters(
+    (10, 2**31 - 2, 300),
+    (1000, 10**9, 30),
+    (10**5, 10**6, 3),
+    (2 * 10**5, 2 * 10**5, 3),
+  )
+  def test_lines_may_be_longer_than_the_text(
+    self, num_steps, max_count, num_texts
+  ):
+    task = nf.tasks.counting(num_steps=num_steps, max_count=max_count)
+    for i in range(num_texts):
+      key = jax.random.fold_in(jax.random.key(0), i)
+      x, y = task.sample(key)
+      # The same counts, written out with integers of any size.
+      counts = jax.random.randint(
+        key, (num_steps // 3 + 1,), 1, max_count + 1, jnp.int32
+      )
+      text = ""
+      for n in map(int, counts):
+        room = max(num_steps + 1 - len(text), 0)
+        text += "a" * min(n, room) + "b" * min(n, max(room - n, 0)) + "|"
+      expected = np.array(["ab|".index(c) for c in text[: num_steps + 1]])
+      np.testing.assert_array_equal(np.argmax(x, axis=-1), expected[:-1])
+      np.testing.assert_array_equal(y, expected[1:])
+
   def test_float64_changes_nothing(self):
     task = nf.tasks.counting(num_steps=20, max_count=4)
     narrow = task.sample(jax.random.key(0))

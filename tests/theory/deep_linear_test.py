@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
+from jax import numpy as jnp
 from jax import test_util
 from scipy import integrate
 
@@ -57,6 +58,22 @@ class DeepLinearTest(parameterized.TestCase):
     self.assertEqual(strength(0.0, 0.3), 0.3)
     self.assertEqual(strength(10.0, 0.0), 0.0)
     np.testing.assert_allclose(strength(1e4, 1e-6), 2.0, rtol=1e-15)
+
+  @parameterized.parameters(jnp.float32, jnp.float64)
+  def test_nothing_grows_from_zero_at_any_time(self, dtype):
+    t, s = np.meshgrid(np.logspace(-3, 30, 34), [0.0, 0.1, 1.0, 30.0])
+    strength = lambda u_0: deep_linear.mode_strength(
+      jnp.asarray(t, dtype), jnp.asarray(s, dtype), u_0, tau=1.0
+    )
+    u, by_u_0 = jax.jit(
+      lambda u_0: jax.jvp(strength, (u_0,), (jnp.ones_like(u_0),))
+    )(jnp.zeros([], dtype))
+    np.testing.assert_array_equal(u, np.zeros_like(t))
+    # The linearised flow: du / du_0 = exp(2 s t / tau), where its square fits.
+    x = 2 * s * t
+    fits = x < 40
+    rtol = 1e-4 if dtype == jnp.float32 else 1e-12
+    np.testing.assert_allclose(by_u_0[fits], np.exp(x[fits]), rtol=rtol)
 
   def test_time_is_the_inverse_of_strength(self):
     u_f = np.array([1e-6, 0.01, 1.0, 2.9])

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from absl.testing import absltest, parameterized
+from scipy import special
 
 from nnfun.theory import finite_width, spectra
 
@@ -103,6 +104,26 @@ class ReluNormTest(parameterized.TestCase):
       exact = finite_width.relu_fourth_moment([width] * depth)
       error = fourth.std() / num**0.5
       self.assertLess(abs(fourth.mean() - exact), 4 * error)
+
+  @parameterized.parameters(1, 2, 3, 10, 51, 1000)
+  def test_binomial_weights_are_exact(self, width):
+    # With integers of any size, which are slow for wide layers.
+    k = np.arange(1, width + 1)
+    weights = [
+      math.comb(width, i) / (2**width - 1) for i in range(1, width + 1)
+    ]
+    means = special.digamma(k / 2) + math.log(4 / width)
+    mean = math.fsum(weights * means)
+    spread = (means - mean) ** 2 + special.polygamma(1, k / 2)
+    found = finite_width.relu_log_norm([width])
+    expected = mean, math.fsum(weights * spread)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+  @parameterized.parameters(10**4, 10**6)
+  def test_layers_of_any_width(self, width):
+    found = finite_width.relu_log_norm([width])
+    expected = -2.5 / width, 5 / width
+    np.testing.assert_allclose(found, expected, rtol=10 / width)
 
   def test_wide_layers(self):
     widths = [1000] * 20

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from absl.testing import absltest, parameterized
 from jax import numpy as jnp
+from scipy import integrate
 
 from nnfun import activations
 from nnfun.theory import quadrature
@@ -37,6 +38,20 @@ def _hard_tanh_square(q):
   x = 1 / math.sqrt(2 * q)
   inside = math.erf(x) - math.exp(-(x**2)) * math.sqrt(2 / (math.pi * q))
   return q * inside + math.erfc(x)
+
+
+def _sech_mean(power, q):
+  """E[sech(v)^power] over v ~ N(0, q), by SciPy's adaptive rule."""
+  density = lambda v: np.exp(-(v**2) / (2 * q)) / np.sqrt(2 * np.pi * q)
+  half, _ = integrate.quad(
+    lambda v: density(v) / np.cosh(v) ** power,
+    0,
+    min(30, 40 * q**0.5),
+    limit=200,
+    epsabs=0,
+    epsrel=1e-13,
+  )
+  return 2 * half
 
 
 @functools.cache
@@ -134,6 +149,36 @@ class MeanTest(parameterized.TestCase):
         15 * q**3,
       )
       np.testing.assert_allclose(row, expected, rtol=1e-12)
+
+  @parameterized.parameters(0.25, 1.0, 16.0)
+  def test_steep_sigmoids(self, s):
+    # Slopes: s sech(s u)^2, s sech(2 s u)^2 and s exp(-pi (s u)^2 / 4).
+    sigmas = [
+      make(max_slope=s)
+      for make in (
+        activations.scaled_tanh,
+        activations.scaled_sigmoid,
+        activations.scaled_erf,
+      )
+    ]
+
+    def means(q):
+      mean = quadrature.gaussian_mean
+      slopes = [mean(lambda u, f=f: f.slope(u) ** 2, q) for f in sigmas]
+      return *slopes, mean(lambda u: sigmas[0].fn(u) ** 2, q)
+
+    steepness = np.logspace(-2, 6, 9)  # s^2 q
+    with jax.enable_x64(True):
+      qs = jnp.asarray(steepness / s**2)
+      found = np.transpose(jax.jit(jax.vmap(means))(qs))
+    for v, row in zip(steepness, found, strict=True):
+      expected = (
+        s**2 * _sech_mean(4, v),
+        s**2 * _sech_mean(4, 4 * v),
+        s**2 / math.sqrt(1 + math.pi * v),
+        1 - _sech_mean(2, v),
+      )
+      np.testing.assert_allclose(row, expected, rtol=1e-11 if v < 1 else 3e-13)
 
   def test_kinks_left_out_are_missed(self):
     mean = lambda q: quadrature.gaussian_mean(HARD_TANH.slope, q)
