@@ -169,6 +169,16 @@ class AffineSegmentTest(parameterized.TestCase):
       estimator = nf.estimators.truncated_bptt(cell, loss_fn)
       state = estimator.init(params, jax.random.key(0))
 
+      def program():
+        # A function of its own, which no trace is kept of.
+        update = functools.partial(estimator.update, params, state)
+        return str(jax.make_jaxpr(update)(xs[0], ys[0]))
+
+      found = program()
+      with mock.patch.object(affine_segment, "_LARGE", 10**9):
+        small = program()
+      self.assertEqual(found != small, large == 1 and not on_accelerator)
+
       @jax.jit
       def means():
         _, found = jax.vmap(estimator.update, (None, None, 0, 0))(

@@ -16,8 +16,8 @@ _NEGLIGIBLE = conjecture(
   "P4", "abstract: empirically negligible noise", "benzing2019"
 )
 _NOISE = conjecture("P4", "UORO's noise is n times larger", "mujika2018")
-_SPARSE = Source(
-  "P7", "menick2020", "abstract: SnAp-2 can outperform BPTT, updates online"
+_SPARSE = conjecture(
+  "P7", "abstract: SnAp-2 can outperform BPTT, updates online", "menick2020"
 )
 _ORDER = conjecture("P7", "SnAp-2 keeps more of the influence", "menick2020")
 _SAME = math.log(1.25)  # More steps than this one would not call as fast.
@@ -42,7 +42,7 @@ _ORDERED = (
 
 
 def claims(results: study.Results) -> list[Claim]:
-  """Compares steps to the longest length that the best always reaches."""
+  """Compares steps to the longest length that RTRL, or OK, always reaches."""
   parts = _compared, _sparse, _table
   return [claim for part in parts for claim in part(results)]
 
@@ -68,8 +68,9 @@ def _compared(results):
       {name: _log_ratio(steps[name], steps[ok]) for name in names},
       strict=True,
       quantity=f"log of the steps to length {goal}, by those of {ok}",
-      note=f"By {best} length {goal} is always reached. In {num_steps:,} "
-      f"steps did {', '.join(reached[name] for name in (ok, *names))}.",
+      note=f"All learn at one rate. By {best} length {goal} is always reached. "
+      f"In {num_steps:,} steps did "
+      f"{', '.join(reached[name] for name in (ok, *names))}.",
     )
   exact = steps.get(readings.RTRL)
   yield _noise(

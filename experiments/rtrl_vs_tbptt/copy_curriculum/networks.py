@@ -42,7 +42,7 @@ def sparse(num_units: int, density: float, seed: int) -> nf.Cell:
 
 def mask(num_units: int, density: float, seed: int) -> np.ndarray:
   """Says which weights there are [2 n, n + 7]; inputs reach all units."""
-  rng = np.random.default_rng(seed)
+  rng = np.random.default_rng((seed, 1))  # Others than the weights'.
   kept = rng.random((2 * num_units, num_units)) < density
   others = np.ones((2 * num_units, NUM_INPUTS + 1), bool)
   return np.concatenate([kept, others], axis=1)
@@ -123,7 +123,7 @@ BEGIN = Curriculum(1, np.log2(NUM_SYMBOLS))
 def grow(
   old: Curriculum,
   loss: jax.Array,
-  num_said: jax.Array,
+  num_saying: jax.Array,
   memory: float,
   threshold: float,
   max_length: int,
@@ -133,7 +133,7 @@ def grow(
   Losses weigh by the steps at which anything was said. By updates, the average
   of those who make fewer would take more steps to follow what was learned.
   """
-  memory = memory**num_said
+  memory = memory**num_saying
   running = memory * old.running + (1 - memory) * loss
   grows = (running < threshold) & (old.length < max_length)
   running = jnp.where(grows, BEGIN.running, running)

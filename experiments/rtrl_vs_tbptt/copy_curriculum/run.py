@@ -34,7 +34,8 @@ class Config(settings.Config):
   threshold: settings.Positive = 0.15  # Of it, bits: then sequences grow.
   max_length: settings.at_least(2) = 16  # Longest sequence.
   density: settings.Fraction = 1 / 8  # Of recurrent weights, sparse networks.
-  # Of Adam, for sparse networks: each method is judged by its best one.
+  # Of Adam, for sparse networks: each method is judged by its best one. Tried
+  # from 0.02 to 0.3.
   sparse_rates: settings.Ascending[settings.Positive] = (0.03, 0.1)
   sparse_windows: settings.Ascending[settings.Count] = (4, 8)  # K, for them.
   sparse_steps: settings.Count = 1200  # Of their training: the first ones.

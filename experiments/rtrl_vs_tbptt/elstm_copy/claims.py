@@ -31,8 +31,8 @@ def claims(results: study.Results) -> list[Claim]:
     ),
     _CREDIT.at_most(
       "truncated",
-      "By truncated BPTT with segments no longer than the longest gap most "
-      "eLSTMs do not learn to copy all patterns.",
+      "By truncated BPTT, with segments no longer than the longest gap, most "
+      "eLSTMs do not learn this in the same number of sequences.",
       _MOST,
       {
         name: measure.share(readings.succeeds(shares))

@@ -48,7 +48,6 @@ class Results(NamedTuple):
 
   # By method: the share of all patterns of 1 to T bits, by length  [S, N, T]
   shares: dict[str, np.ndarray]
-  windows: np.ndarray  # K of BPTT(K, K)  [W]
   num_units: np.ndarray  # n  []
   num_sequences: np.ndarray  # In training  []
 
@@ -179,7 +178,6 @@ def run(config: Config) -> Results:
     shares[name] = sweeps.sweep(learner(config, *method), params, shown)
   return Results(
     shares,
-    np.array(config.windows),
     np.array(config.num_units),
     np.array(_NUM_TESTS * config.num_between),
   )

@@ -166,7 +166,6 @@ def _judged(rtrl=17, bptt1=0, bptt4=0):
       "BPTT(1, 1)": shares(bptt1),
       "BPTT(4, 4)": shares(bptt4),
     },
-    windows=np.array([1, 4]),
     num_units=np.array(24),
     num_sequences=np.array(6000),
   )
