@@ -18,6 +18,8 @@ from jax import numpy as jnp
 from nnfun import base, loops, numerics, sparsity
 from nnfun.estimators import checks
 
+_Zero = jax.custom_derivatives.SymbolicZero
+
 # What activate's derivative needs of these is made again on the way back: that
 # costs less than to write and to read it.
 _CHEAP = frozenset({"add", "mul", "neg", "sub"})
@@ -135,10 +137,18 @@ def _product(w, w_t, v):
   return lax.cond(_is_in_batch(v == v), lambda: v @ w_t, lambda: w @ v)
 
 
-@_product.defjvp
 def _product_jvp(primals, tangents):
   (w, w_t, v), (dw, _, dv) = primals, tangents
-  return _product(w, w_t, v), w @ dv + dw @ v
+  terms = [
+    left @ right
+    for left, right in ((w, dv), (dw, v))
+    if not isinstance(left, _Zero) and not isinstance(right, _Zero)
+  ]
+  out = _product(w, w_t, v)
+  return out, sum(terms) if terms else jnp.zeros_like(out)
+
+
+_product.defjvp(_product_jvp, symbolic_zeros=True)
 
 
 @jax.custom_batching.custom_vmap
