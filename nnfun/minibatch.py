@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import numpy as np
 import optax
 from jax import numpy as jnp
 
@@ -80,14 +79,13 @@ def fit(
   3.0000
   """
   num_examples = _num_examples((xs, ys))
-  if not 1 <= batch_size <= num_examples:
+  base.check_count("batch_size", batch_size)
+  base.check_count("num_epochs", num_epochs, at_least=0)
+  if batch_size > num_examples:
     raise ValueError(
       f"expected a batch_size from 1 to the {num_examples} examples, got "
       f"{batch_size}"
     )
-  base.check_count("batch_size", batch_size)
-  if not isinstance(num_epochs, int | np.integer) or num_epochs < 0:
-    raise ValueError(f"expected an integer num_epochs >= 0, got {num_epochs}")
   evaluate_fn = evaluate_fn or (lambda params: None)
   # NumPy arrays cannot be indexed with what is traced.
   params, xs, ys = jax.tree.map(jnp.asarray, (params, xs, ys))

@@ -281,9 +281,18 @@ def batch_mean(
 
   Returns:
     Leaves [...], summed in float32 or wider.
+
+  Raises:
+    ValueError: if a leaf is not floating, or has no example.
   """
 
   def mean(leaf):
+    leaf = jnp.asarray(leaf)
+    if not jnp.issubdtype(leaf.dtype, jnp.inexact) or not leaf.shape[:1] > (0,):
+      raise ValueError(
+        "expected floating leaves [B, ...] with B >= 1, got "
+        f"{leaf.dtype}{list(leaf.shape)}"
+      )
     # As a product, which also spreads over the devices of a sharded batch.
     wide = widen(leaf)
     weights = jnp.full(len(leaf), scale / len(leaf), wide.dtype)

@@ -403,11 +403,7 @@ def _check_made_by(init, expected, state):
 
 def _sequences(xs, ys, resets):
   """Without resets an estimator is called as one that knows of none."""
-  if resets is not None and not hasattr(resets, "shape"):
-    raise ValueError(
-      "expected resets to be an array of booleans, one for each step, got a "
-      f"{type(resets).__name__}"
-    )
+  checks.check_segment(xs, ys, resets)
   return (xs, ys) if resets is None else (xs, ys, resets)
 
 

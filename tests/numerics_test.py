@@ -370,6 +370,13 @@ class ExprelTest(parameterized.TestCase):
 
 class BatchMeanTest(parameterized.TestCase):
   @parameterized.parameters(
+    (np.arange(4), "int32.*4"), (np.zeros((0, 3)), "0, 3"), (1.5, r"\[\]$")
+  )
+  def test_something_else_than_a_batch(self, leaf, message):
+    with self.assertRaisesRegex(ValueError, f"B >= 1, got .*{message}"):
+      numerics.batch_mean({"a": leaf})
+
+  @parameterized.parameters(
     (jnp.float32, 30), (jnp.bfloat16, 1), (jnp.float64, 30)
   )
   def test_is_the_mean_of_every_leaf(self, dtype, num_roundings):

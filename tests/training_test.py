@@ -527,7 +527,7 @@ class EpisodesTest(parameterized.TestCase):
       nf.training.train_episodes(
         estimator, optimizer, _random_task(4), stream, num_episodes=1, segment=2
       )
-    with self.assertRaisesRegex(ValueError, "array of booleans.* got a list"):
+    with self.assertRaisesRegex(ValueError, "booleans .*, got a list"):
       train_stream(stream, xs, ys, resets=[False] * 4)
     with self.assertRaisesRegex(ValueError, "at least one step"):
       nf.training.cut(jnp.zeros((0, 2)), 1)

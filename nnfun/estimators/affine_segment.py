@@ -28,7 +28,7 @@ _CHEAP = frozenset({"add", "mul", "neg", "sub"})
 # less time the other way round, (z^T d)^T; smaller ones take more.
 _LARGE = 2**14
 
-# In as many steps of a batch a copy of the weights, transposed, pays.
+# In as many steps of a batch a copy of the weights, transposed, pays on a CPU.
 _LONG = 16
 
 
@@ -76,7 +76,8 @@ def segment_vjp(
   ]
   recurrent = [w[:, i] for w, i in zip(matrices, of_state, strict=True)]
   is_long = len(jax.tree.leaves(xs)[0]) >= _LONG
-  transposed = [w.T if is_long else None for w in recurrent]
+  pays = is_long and not loops.on_accelerator()
+  transposed = [w.T if pays else None for w in recurrent]
 
   # A function of its own: of the cell's, which may have no hash, an earlier
   # trace would be taken.

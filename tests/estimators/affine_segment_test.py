@@ -149,6 +149,43 @@ class AffineSegmentTest(parameterized.TestCase):
     # Of w, a part of the parameters [20, 9], into w_t.
     self.assertEqual("f32[5,20]" in text, copies)
 
+  @parameterized.parameters("Auto", "Explicit")
+  def test_long_segments_of_a_batch_on_many_devices(self, kind):
+    cell = _CELLS["lstm"]
+    loss_fn, params = oracles.make_loss(cell), oracles.make_params(cell)
+    estimator = nf.estimators.truncated_bptt(cell, loss_fn)
+    xs, ys = (
+      a.reshape(8, 20, *a.shape[1:]) for a in oracles.make_episode(8 * 20)
+    )
+
+    def mean(params, xs, ys):
+      state = estimator.init(params, jax.random.key(0))
+      update = jax.vmap(estimator.update, (None, None, 0, 0))
+      return nf.numerics.batch_mean(update(params, state, xs, ys)[1].grads)
+
+    expected = jax.jit(mean)(params, xs, ys)
+    axis_type = getattr(jax.sharding.AxisType, kind)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(axis_type,))
+    spread = jax.P("data")
+    if kind == "Auto":
+      of_device = jax.shard_map(
+        lambda *args: jax.lax.pmean(mean(*args), "data"),
+        mesh=mesh,
+        in_specs=(jax.P(), spread, spread),
+        out_specs=jax.P(),
+      )
+      actual = jax.jit(of_device)(params, xs, ys)
+    else:
+      with jax.set_mesh(mesh):
+        params = jax.device_put(
+          params, jax.sharding.NamedSharding(mesh, jax.P())
+        )
+        xs, ys = jax.device_put(
+          (xs, ys), jax.sharding.NamedSharding(mesh, spread)
+        )
+        actual = jax.jit(mean)(params, xs, ys)
+    oracles.assert_same_gradient(actual, expected)
+
   @parameterized.product(
     name=("vanilla", "gru"), large=(1, 10**6), on_accelerator=(False, True)
   )
